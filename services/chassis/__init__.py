@@ -1,0 +1,1 @@
+"""Plumbing that every room stands on. It knows no room and no contract."""

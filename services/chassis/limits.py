@@ -1,0 +1,30 @@
+"""The one table of limits: Envoy, gRPC, WebSocket and the decoders all take their numbers from here."""
+
+from datetime import timedelta
+from typing import Final
+
+MEBIBYTE: Final = 1024 * 1024
+
+BODY_BYTES: Final = 32 * MEBIBYTE
+"""The largest request or message body, on every path."""
+BODY_OVERHEAD_BYTES: Final = MEBIBYTE
+"""What a message may hold beside a body of the largest size: ids, prompts, framing."""
+HEADER_KIBIBYTES: Final = 60
+"""The largest set of request headers at the edge; Envoy's own default."""
+
+IMAGE_SIDE_PIXELS: Final = 16_384
+"""The longest side of a picture, read from its header before any pixel is decoded."""
+IMAGE_PIXELS: Final = 50_000_000
+"""The most pixels of a picture: about 150 MB once decoded, the most one request may cost."""
+IMAGES_PER_REQUEST: Final = 16
+"""The most pictures in one conversation sent to an engine."""
+
+AUDIO_SECONDS: Final = 4 * 60 * 60
+"""The longest recording."""
+
+UNARY_DEADLINE: Final = timedelta(seconds=120)
+"""The time that a unary call gets when its caller names none."""
+STREAM_DEADLINE: Final = timedelta(hours=6)
+"""The time that a stream gets when its caller names none."""
+CONCURRENT_CALLS: Final = 1_024
+"""The most calls that one room works on at once; further ones are refused at once."""
