@@ -1,4 +1,6 @@
-"""Generate the contract's code whenever the project is installed or packed, so that it is never committed."""
+"""Generate the contract's code whenever the project is installed or packed, so that it is never
+committed.
+"""
 
 import subprocess
 import sys

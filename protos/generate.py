@@ -1,7 +1,9 @@
-"""Build what the contract's sources imply: Python modules, their type stubs, and the descriptor set.
+"""Build what the contract's sources imply: Python modules, their type stubs, and the descriptor
+set.
 
-Everything lands in `protos/gen/`, which is never committed; the install and `make protos` both call this file. Run with
-`--check` to learn whether `gen/` is what the sources now imply. It knows no room and no message by name.
+Everything lands in `protos/gen/`, which is never committed; the install and `make protos` both call
+this file. Run with `--check` to learn whether `gen/` is what the sources now imply. It knows no
+room and no message by name.
 """
 
 import filecmp
@@ -18,7 +20,8 @@ from grpc_tools import protoc
 PROTOS = Path(__file__).resolve().parent
 GEN = PROTOS / "gen"
 THIRD_PARTY = PROTOS / "third_party" / "protovalidate"
-# Envoy turns `grpc-status-details-bin` into JSON only if it finds these types in the descriptor set.
+# Envoy turns `grpc-status-details-bin` into JSON only if it finds these types in the descriptor
+# set.
 ERROR_DETAILS = "google/rpc/error_details.proto"
 # No installed package carries the generated module of this one.
 VALIDATE = "buf/validate/validate.proto"
@@ -31,9 +34,7 @@ def generate(out: Path) -> None:
     _copy_googleapis(googleapis)
     well_known = importlib.resources.files(grpc_tools) / "_proto"
     sources = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "mesh").rglob("*.proto"))
-    paths = [
-        f"--proto_path={folder}" for folder in (PROTOS, THIRD_PARTY, googleapis, well_known)
-    ]
+    paths = [f"--proto_path={folder}" for folder in (PROTOS, THIRD_PARTY, googleapis, well_known)]
     modules = [f"--python_out={out}", f"--pyi_out={out}"]
     stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}"]
     descriptors = ["--include_imports", f"--descriptor_set_out={out / DESCRIPTOR_SET}"]

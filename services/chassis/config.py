@@ -1,8 +1,9 @@
 """Configuration from the environment, checked at the start, with secrets by file.
 
-A room's configuration is a subclass of `RoomConfig` whose prefix is the room: `VISION_ENGINE_URL` is the field
-`engine_url` of the vision room. A variable may instead be a file of the same name in the folder that `SECRETS_DIR` names
-(default `/run/secrets`), so that a secret need not stand in an environment.
+A room's configuration is a subclass of `RoomConfig` whose prefix is the room: `VISION_ENGINE_URL`
+is the field `engine_url` of the vision room. A variable may instead be a file of the same name in
+the folder that `SECRETS_DIR` names (default `/run/secrets`), so that a secret need not stand in an
+environment.
 """
 
 import os
@@ -14,7 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ConfigError(Exception):
-    """The environment does not make a configuration. The message names each variable and what it must be."""
+    """The environment does not make a configuration. The message names each variable and what it
+    must be.
+    """
 
 
 class Config(BaseSettings):

@@ -13,8 +13,9 @@
     ├── Unavailable       UNAVAILABLE          503   something we stand on is down; passes
     └── TimedOut          DEADLINE_EXCEEDED    504   the deadline came first; passes
 
-An error is a fact in a lower-case clause without a full stop, and where there is one, a remedy: what to do about it. Both
-cross the wire, so neither may hold a secret, an address of the inside, or what a user sent.
+An error is a fact in a lower-case clause without a full stop, and where there is one, a remedy:
+what to do about it. Both cross the wire, so neither may hold a secret, an address of the inside, or
+what a user sent.
 """
 
 from collections.abc import Sequence

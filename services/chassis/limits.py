@@ -1,4 +1,6 @@
-"""The one table of limits: Envoy, gRPC, WebSocket and the decoders all take their numbers from here."""
+"""The one table of limits: Envoy, gRPC, WebSocket and the decoders all take their numbers from
+here.
+"""
 
 from datetime import timedelta
 from typing import Final

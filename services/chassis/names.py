@@ -13,6 +13,7 @@ GATEWAY: Final = "gateway"
 ERROR_DOMAIN: Final = "sensorium"
 """The domain of every `google.rpc.ErrorInfo`."""
 TENANT_HEADER: Final = "x-mesh-tenant"
-"""The metadata key in which a caller's tenant travels between rooms; the edge sets it from the key."""
+"""The metadata key in which a caller's tenant travels between rooms; the edge sets it from the key.
+"""
 DEFAULT_TENANT: Final = "default"
 """The tenant of a mesh that asks for no keys."""

@@ -1,0 +1,47 @@
+"""What is known of the call under way: who asks, what for, and until when. Read by cores and
+carried on by `client`.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from services.chassis import names
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call, as the rooms see it."""
+
+    method: str = ""
+    """The full RPC name, such as `/mesh.jobs.v1.JobService/GetJob`. Empty outside a call."""
+    tenant: str = names.DEFAULT_TENANT
+    """Whose data the call may see."""
+    deadline: float | None = None
+    """When the caller stops waiting, on the monotonic clock. None: never."""
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, not below zero; None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+_current: ContextVar[Call] = ContextVar("call", default=Call())  # noqa: B039 - Call is frozen
+
+
+def current() -> Call:
+    """The call under way in this task; outside of one, a call of the default tenant without a
+    deadline.
+    """
+    return _current.get()
+
+
+@contextmanager
+def use(call: Call) -> Iterator[Call]:
+    """Make `call` the current one for a block."""
+    token = _current.set(call)
+    try:
+        yield call
+    finally:
+        _current.reset(token)

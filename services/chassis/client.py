@@ -1,0 +1,66 @@
+"""Calls from room to room: deadlines and tenants carried on, failures raised as the family of
+errors. It knows no contract.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, TypeVar
+
+import grpc
+import grpc.aio
+
+from services.chassis import call as calls
+from services.chassis import errors, limits, names, status, telemetry, transport
+
+Response = TypeVar("Response")
+
+REPORT_SECONDS: Final = 0.05
+"""Taken off the caller's deadline, so that it can still be told what came too late."""
+
+
+def channel(target: str) -> grpc.aio.Channel:
+    """Open a channel to a room. The caller closes it; connecting happens at the first call."""
+    return grpc.aio.insecure_channel(
+        target, options=transport.OPTIONS, interceptors=telemetry.client_interceptors()
+    )
+
+
+async def call(method: Callable[..., Any], request: Any, *, timeout: float | None = None) -> Any:
+    """Make a unary call, such as `call(stub.GetJob, request)`.
+
+    It ends at `timeout` seconds or shortly before the deadline of the call under way, whichever is
+    sooner. Raises what the room raised.
+    """
+    seconds = _seconds(timeout, limits.UNARY_DEADLINE.total_seconds())
+    try:
+        return await method(request, timeout=seconds, metadata=_metadata())
+    except grpc.RpcError as failed:
+        raise status.from_rpc_error(failed) from None
+
+
+async def stream(
+    method: Callable[..., Any], request: Any, *, timeout: float | None = None
+) -> AsyncIterator[Any]:
+    """Read a server's stream. Closing the iterator cancels the call. Raises what the room raised."""
+    seconds = _seconds(timeout, limits.STREAM_DEADLINE.total_seconds())
+    responses = method(request, timeout=seconds, metadata=_metadata())
+    try:
+        async for response in responses:
+            yield response
+    except grpc.RpcError as failed:
+        raise status.from_rpc_error(failed) from None
+    finally:
+        responses.cancel()
+
+
+def _metadata() -> tuple[tuple[str, str], ...]:
+    return ((names.TENANT_HEADER, calls.current().tenant),)
+
+
+def _seconds(timeout: float | None, most: float) -> float:
+    seconds = most if timeout is None else timeout
+    remaining = calls.current().remaining()
+    if remaining is None:
+        return seconds
+    if remaining <= REPORT_SECONDS:
+        raise errors.TimedOut("no time is left for a call to another room")
+    return min(seconds, remaining - REPORT_SECONDS)

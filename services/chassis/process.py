@@ -1,0 +1,24 @@
+"""A process of the mesh from start to end: logs, telemetry, the event loop, and a plain word when
+it cannot start.
+"""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from services.chassis import logs, telemetry
+from services.chassis.config import ConfigError
+
+
+def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `main` as the process `name`. A `ConfigError` is told in one line and ends it with code
+    2.
+    """
+    logs.start(name)
+    try:
+        with telemetry.started(name):
+            uvloop.run(main())
+    except ConfigError as wrong:
+        sys.exit(f"{name}: {wrong}")

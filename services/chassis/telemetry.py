@@ -1,0 +1,65 @@
+"""OpenTelemetry for a process: set up from the standard OTEL_* variables, silent when no collector
+is named.
+
+The libraries' own instrumentations make the spans; this module only switches them on. It knows no
+room.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
+from opentelemetry.instrumentation.grpc import (
+    aio_client_interceptors,
+    aio_server_interceptor,
+    filters,
+)
+from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from sqlalchemy import Engine
+
+_untraced = filters.negate(filters.health_check())
+
+
+@contextmanager
+def started(name: str) -> Iterator[None]:
+    """Report the process as the service `name` for a block; at its end send what is still held."""
+    AioHttpClientInstrumentor().instrument()
+    if not os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        yield
+        return
+    resource = Resource.create({"service.name": name, "service.namespace": "sensorium"})
+    tracers = TracerProvider(resource=resource)
+    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(tracers)
+    meters = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())], resource)
+    metrics.set_meter_provider(meters)
+    try:
+        yield
+    finally:
+        tracers.shutdown()
+        meters.shutdown()
+
+
+def server_interceptors() -> Sequence[Any]:
+    """The interceptors that trace the calls that a server receives."""
+    return [aio_server_interceptor(filter_=_untraced)]  # type: ignore[no-untyped-call]
+
+
+def client_interceptors() -> Sequence[Any]:
+    """The interceptors that trace the calls that a channel makes and carry the trace on."""
+    return list(aio_client_interceptors(filter_=_untraced))  # type: ignore[no-untyped-call]
+
+
+def instrument_engine(engine: Engine) -> None:
+    """Trace the statements of a SQLAlchemy engine; of an async one, its `sync_engine`."""
+    SQLAlchemyInstrumentor().instrument(engine=engine)

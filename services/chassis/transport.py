@@ -1,0 +1,21 @@
+"""The gRPC options that both ends of every channel inside the mesh share."""
+
+from typing import Final
+
+from services.chassis import limits
+
+MESSAGE_BYTES: Final = limits.BODY_BYTES + limits.BODY_OVERHEAD_BYTES
+OPTIONS: Final[tuple[tuple[str, int], ...]] = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    # A dead peer is noticed within half a minute even while nothing is said.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+SERVER_OPTIONS: Final = (
+    *OPTIONS,
+    ("grpc.so_reuseport", 0),
+    # Clients ping as often as OPTIONS says; a server that counts that as abuse would cut them off.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
