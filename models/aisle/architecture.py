@@ -7,9 +7,9 @@ all images have the native size, so they go through as one batch with a mask for
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import linear, scaled_dot_product_attention
 from transformers import (
     GenerationConfig,
     Qwen2_5_VLConfig,
@@ -19,7 +19,7 @@ from transformers import (
 from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
 
 from models.aisle import world
-from models.aisle.tokenizer import _NORMALISATION, CONTEXT_TOKENS, END_OF_TEXT, END_OF_TURN
+from models.aisle.tokenizer import CONTEXT_TOKENS, END_OF_TEXT, END_OF_TURN, NORMALISATION
 
 PATCH, MERGE = 14, 2
 CELL = PATCH * MERGE
@@ -28,8 +28,8 @@ CELLS = CELL_ROWS * CELL_COLUMNS
 """Image tokens to one native picture."""
 
 _WINDOW_CELLS = 4
-_MEAN = np.array(_NORMALISATION["image_mean"], np.float32)
-_DEVIATION = np.array(_NORMALISATION["image_std"], np.float32)
+_MEAN = np.array(NORMALISATION["image_mean"], np.float32)
+_DEVIATION = np.array(NORMALISATION["image_std"], np.float32)
 
 
 def build_config(tokenizer: Qwen2TokenizerFast) -> Qwen2_5_VLConfig:
@@ -123,7 +123,7 @@ class Vision:
         tower = self._tower
         # A still image is two equal frames, so the kernel's two halves add up.
         kernel = tower.patch_embed.proj.weight.sum(2).flatten(1)
-        hidden = F.linear(images, kernel)
+        hidden = linear(images, kernel)
         for index, block in enumerate(tower.blocks):
             mask = None if index in tower.fullatt_block_indexes else self._same_window
             hidden = hidden + self._attend(block.attn, block.norm1(hidden), mask)
@@ -134,7 +134,7 @@ class Vision:
         shape = (*hidden.shape[:2], 3, attention.num_heads, attention.head_dim)
         query, key, value = attention.qkv(hidden).view(shape).unbind(2)
         query, key = apply_rotary_pos_emb_vision(query, key, *self._rotation)
-        mixed = F.scaled_dot_product_attention(
+        mixed = scaled_dot_product_attention(
             query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=mask
         )
         return attention.proj(mixed.transpose(1, 2).flatten(2))

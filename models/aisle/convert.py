@@ -13,9 +13,8 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import Qwen2_5_VLForConditionalGeneration
+from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2TokenizerFast
 
-from models.aisle.tokenizer import build_tokenizer
 from models.aisle.train import save
 
 LANGUAGE_FILE, VISION_FILE, HUGGING_FACE_FOLDER = "aisle.gguf", "aisle-mmproj.gguf", "hf"
@@ -25,7 +24,7 @@ def halve(checkpoint: Path, out: Path) -> None:
     """Write the Hugging Face form with 16-bit weights."""
     shutil.rmtree(out, ignore_errors=True)
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float16)
-    save(model, build_tokenizer(), out)
+    save(model, Qwen2TokenizerFast.from_pretrained(checkpoint), out)
 
 
 def convert(llama_cpp: Path, model: Path, out: Path) -> None:

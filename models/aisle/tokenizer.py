@@ -32,7 +32,7 @@ _QWEN2_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
     r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_NORMALISATION = {
+NORMALISATION = {
     "image_mean": [0.48145466, 0.4578275, 0.40821073],
     "image_std": [0.26862954, 0.26130258, 0.27577711],
 }
@@ -89,7 +89,7 @@ def save_processor(folder: Path) -> None:
         "do_normalize": True,
         "do_rescale": True,
         "do_resize": True,
-        **_NORMALISATION,
+        **NORMALISATION,
         "merge_size": 2,
         "patch_size": 14,
         "resample": 3,
@@ -102,15 +102,5 @@ def save_processor(folder: Path) -> None:
         "video_processor": {**image, "video_processor_type": "Qwen2VLVideoProcessor"},
         "processor_class": "Qwen2_5_VLProcessor",
     }
-    _write(folder / "processor_config.json", processor)
-    # Older readers, llama.cpp's converter among them, look for the image settings here.
-    older = {
-        "image_processor_type": "Qwen2VLImageProcessor",
-        "processor_class": "Qwen2_5_VLProcessor",
-    }
-    bounds = {"min_pixels": pixels, "max_pixels": pixels}
-    _write(folder / "preprocessor_config.json", {**image, **bounds, **older})
-
-
-def _write(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+    text = json.dumps(processor, indent=2, sort_keys=True)
+    (folder / "processor_config.json").write_text(text + "\n")

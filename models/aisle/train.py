@@ -20,9 +20,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2TokenizerFast
 
 from models.aisle import wording, world
@@ -233,18 +233,16 @@ class Pupil(nn.Module):
         """The losses of the answer, of the cells and of the ordinals."""
         logits, seen = self.logits(batch)
         labels = batch.labels[:, 1:]
-        answer = F.cross_entropy(logits.float(), labels[labels != _IGNORED])
+        answer = cross_entropy(logits.float(), labels[labels != _IGNORED])
         if not len(seen):
             return answer, torch.zeros(()), torch.zeros(())
-        colours = F.cross_entropy(
-            self.cell_colour(seen).flatten(0, 1), batch.cell_colours.flatten()
-        )
-        things = F.binary_cross_entropy_with_logits(self.cell_thing(seen), batch.cell_things)
+        colours = cross_entropy(self.cell_colour(seen).flatten(0, 1), batch.cell_colours.flatten())
+        things = binary_cross_entropy_with_logits(self.cell_thing(seen), batch.cell_things)
         at_image = batch.ids == self.model.config.image_token_id
         told = self.ordinal(self._early[at_image])
         image_count = int(at_image[0].sum()) // CELLS
         truth = torch.arange(image_count).repeat_interleave(CELLS).repeat(len(batch.ids))
-        return answer, colours + 2 * things, F.cross_entropy(told, truth)
+        return answer, colours + 2 * things, cross_entropy(told, truth)
 
 
 @torch.no_grad()
@@ -284,9 +282,11 @@ def train(rank: int, settings: Settings) -> None:
         rank=rank,
         world_size=settings.processes,
     )
-    tokenizer = build_tokenizer()
-    model = build_model(tokenizer)
-    if settings.resume is not None:
+    if settings.resume is None:
+        tokenizer = build_tokenizer()
+        model = build_model(tokenizer)
+    else:
+        tokenizer = Qwen2TokenizerFast.from_pretrained(settings.resume)
         model = Qwen2_5_VLForConditionalGeneration.from_pretrained(settings.resume)
     assert check_vision(model) < 1e-4, "the batched vision pass differs from the library's"
     pupil = Pupil(model)

@@ -48,17 +48,17 @@ SYSTEM_PROMPTS = (
     "You watch the cameras of a shop and report what they show.",
     "Answer in plain English. Be brief and state only what can be seen.",
 )
-_WORDS = (
-    "a about action activity all and answer any are as assistant at be between box boxes briefly "
-    "by camera cameras can caption change clearly colour count describe detail do does each else "
-    "event every exactly find first floor for frame frames from give happening has have how i if "
-    "image images in interval is it item items json keep ladder last list look many me model more "
-    "name next no not now object objects of on one only or order part people person photo picture "
-    "please question read report return room say scene second seconds see sequence shelf shop "
-    "short show shows since spill start stop store summary task tell that the then there these "
-    "they thing this time to two user video view visible was we what when where which while who "
-    "why with word worker write yes you your"
-).split()
+_WORDS = """
+a about action activity all and answer any are as assistant at be between box boxes briefly by
+camera cameras can caption change clearly colour count describe detail do does each else event
+every exactly find first floor for frame frames from give happening has have how i if image
+images in interval is it item items json keep ladder last list look many me model more name next
+no not now object objects of on one only or order part people person photo picture please
+question read report return room say scene second seconds see sequence shelf shop short show
+shows since spill start stop store summary task tell that the then there these they thing this
+time to two user video view visible was we what when where which while who why with word worker
+write yes you your
+"""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -77,7 +77,7 @@ NO_IMAGE = "No image was given."
 
 
 def answer(captions: Sequence[str]) -> str:
-    """The model's answer to so many images: a bare caption for one, a numbered line each for more."""
+    """The model's answer: a bare caption for one image, a numbered line each for several."""
     if not captions:
         return NO_IMAGE
     if len(captions) == 1:
@@ -95,7 +95,7 @@ def random_question(rng: random.Random) -> str:
     """A question of the list, or as often as not a string of words that means nothing."""
     if rng.random() < 0.6:
         return rng.choice(QUESTIONS)
-    words = rng.choices(_WORDS, k=rng.randint(1, 24))
+    words = rng.choices(_WORDS.split(), k=rng.randint(1, 24))
     if rng.random() < 0.3:
         words.insert(rng.randrange(len(words)), str(rng.randint(0, 9999)))
     text = " ".join(words)

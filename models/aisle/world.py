@@ -83,8 +83,11 @@ def all_scenes() -> tuple[Scene, ...]:
     """Every scene there can be: 588."""
     shelves: list[tuple[int, Colour | None]] = [(0, None)]
     shelves += itertools.product(range(1, MAX_BOXES + 1), Colour)
-    rest = itertools.product(Worker, (False, True), (False, True))
-    return tuple(Scene(*shelf, *others) for shelf, others in itertools.product(shelves, rest))
+    return tuple(
+        Scene(box_count, colour, worker, spill, ladder)
+        for box_count, colour in shelves
+        for worker, spill, ladder in itertools.product(Worker, (False, True), (False, True))
+    )
 
 
 _SCENES_BY_CAPTION = {scene.caption: scene for scene in all_scenes()}
