@@ -19,9 +19,7 @@ REPORT_SECONDS: Final = 0.05
 
 def channel(target: str) -> grpc.aio.Channel:
     """Open a channel to a room. The caller closes it; connecting happens at the first call."""
-    return grpc.aio.insecure_channel(
-        target, options=transport.OPTIONS, interceptors=telemetry.client_interceptors()
-    )
+    return grpc.aio.insecure_channel(target, options=transport.OPTIONS)
 
 
 async def call(method: Callable[..., Any], request: Any, *, timeout: float | None = None) -> Any:
@@ -31,18 +29,20 @@ async def call(method: Callable[..., Any], request: Any, *, timeout: float | Non
     sooner. Raises what the room raised.
     """
     seconds = _seconds(timeout, limits.UNARY_DEADLINE.total_seconds())
-    try:
-        return await method(request, timeout=seconds, metadata=_metadata())
-    except grpc.RpcError as failed:
-        raise status.from_rpc_error(failed) from None
+    with telemetry.calling(_name(method)) as trace:
+        try:
+            return await method(request, timeout=seconds, metadata=(*trace, _tenant()))
+        except grpc.RpcError as failed:
+            raise status.from_rpc_error(failed) from None
 
 
 async def stream(
     method: Callable[..., Any], request: Any, *, timeout: float | None = None
 ) -> AsyncIterator[Any]:
-    """Read a server's stream. Closing the iterator cancels the call. Raises what the room raised."""
+    """Read a stream; closing the iterator cancels the call. Raises what the room raised."""
     seconds = _seconds(timeout, limits.STREAM_DEADLINE.total_seconds())
-    responses = method(request, timeout=seconds, metadata=_metadata())
+    with telemetry.calling(_name(method)) as trace:
+        responses = method(request, timeout=seconds, metadata=(*trace, _tenant()))
     try:
         async for response in responses:
             yield response
@@ -52,8 +52,13 @@ async def stream(
         responses.cancel()
 
 
-def _metadata() -> tuple[tuple[str, str], ...]:
-    return ((names.TENANT_HEADER, calls.current().tenant),)
+def _tenant() -> tuple[str, str]:
+    return names.TENANT_HEADER, calls.current().tenant
+
+
+def _name(method: Callable[..., Any]) -> str:
+    # gRPC's multicallables know their method, but do not say so in public.
+    return str(getattr(method, "_method", b""), "utf-8")
 
 
 def _seconds(timeout: float | None, most: float) -> float:

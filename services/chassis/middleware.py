@@ -5,6 +5,7 @@ one or a stream of them, it adds to `Rpc.inspect`. `Chain` turns a list of them,
 into the interceptor that gRPC wants.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Chain(grpc.aio.ServerInterceptor):
 
         async def unary_stream(request: Any, context: Any) -> AsyncIterator[Any]:
             async with enter(context) as rpc:
-                async for response in handler.unary_stream(_seen(rpc, request), context):
+                async for response in _each(handler.unary_stream(_seen(rpc, request), context)):
                     yield response
 
         async def stream_unary(requests: Any, context: Any) -> Any:
@@ -68,7 +69,9 @@ class Chain(grpc.aio.ServerInterceptor):
 
         async def stream_stream(requests: Any, context: Any) -> AsyncIterator[Any]:
             async with enter(context) as rpc:
-                async for response in handler.stream_stream(_each_seen(rpc, requests), context):
+                async for response in _each(
+                    handler.stream_stream(_each_seen(rpc, requests), context)
+                ):
                     yield response
 
         match handler.request_streaming, handler.response_streaming:
@@ -87,6 +90,16 @@ class Chain(grpc.aio.ServerInterceptor):
             for middleware in self._middlewares:
                 await stack.enter_async_context(middleware(rpc))
             yield rpc
+
+
+async def _each(responses: Any) -> AsyncIterator[Any]:
+    # A handler may also be a coroutine that writes to the context itself, as gRPC's own Health
+    # does.
+    if inspect.isawaitable(responses):
+        await responses
+        return
+    async for response in responses:
+        yield response
 
 
 def _seen(rpc: Rpc, request: Any) -> Any:

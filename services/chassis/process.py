@@ -21,4 +21,5 @@ def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         with telemetry.started(name):
             uvloop.run(main())
     except ConfigError as wrong:
-        sys.exit(f"{name}: {wrong}")
+        print(f"{name}: {wrong}", file=sys.stderr)
+        sys.exit(2)

@@ -75,7 +75,7 @@ class Server:
             _log.info("stopped")
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then let the calls in flight finish for `drain_seconds`."""
+        """Serve until SIGTERM or SIGINT, then let calls in flight finish for `drain_seconds`."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for received in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,55 @@
+from types import SimpleNamespace
+
+import pytest
+from mesh.types.v1 import chat_pb2
+from mesh.vision.v1 import vision_service_pb2 as pb
+
+from services.chassis import call, errors, guards, names
+from services.chassis.middleware import Rpc
+from tests.doubles import echo
+
+
+async def violations_of(request):
+    rpc = Rpc("/m", streaming=False, context=None)
+    async with guards.check_requests(rpc):
+        with pytest.raises(errors.InvalidInput) as refused:
+            rpc.inspect[0](request)
+    return refused.value.violations
+
+
+async def test_a_field_that_breaks_the_contract_is_named_with_its_place_in_lists():
+    parts = [chat_pb2.Part(text="x"), chat_pb2.Part(text="")]
+    message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)
+    found = await violations_of(pb.GenerateRequest(messages=[message]))
+    assert [it.field for it in found] == ["messages[0].parts[1].text"]
+
+
+async def test_every_broken_field_is_named_up_to_a_bound():
+    message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.Part(text="")] * 40)
+    found = await violations_of(pb.GenerateRequest(messages=[message]))
+    assert len(found) == 16
+
+
+async def test_a_good_request_passes():
+    rpc = Rpc("/m", streaming=False, context=None)
+    async with guards.check_requests(rpc):
+        rpc.inspect[0](pb.DescribeRequest(image={"data": b"x"}))
+
+
+async def tenant_of(value):
+    return call.current().tenant
+
+
+async def test_the_tenant_is_the_one_that_the_edge_states():
+    async with echo.serving(tenant_of) as channel:
+        stated = ((names.TENANT_HEADER, "acme"),)
+        assert await echo.ask(channel, "unary_unary", "x", metadata=stated) == ["acme"]
+        assert await echo.ask(channel, "unary_unary", "x") == [names.DEFAULT_TENANT]
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(None, 120), (5.0, 5), (999_999.0, 21_600)])
+async def test_a_call_has_the_callers_deadline_or_the_rooms(asked, granted):
+    context = SimpleNamespace(invocation_metadata=lambda: (), time_remaining=lambda: asked)
+    async with guards.know_caller(Rpc("/m", streaming=False, context=context)):
+        assert call.current().remaining() == pytest.approx(granted, abs=1)
+    assert call.current().deadline is None
