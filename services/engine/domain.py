@@ -1,0 +1,111 @@
+"""The words of a chat with a model. They know neither HTTP nor who asks.
+
+What users said and showed is left out of every `repr`, so that it cannot slip into a log.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    """Sets the frame of the conversation."""
+    USER = "user"
+    """Asks."""
+    ASSISTANT = "assistant"
+    """Answers: the model's own earlier turns."""
+
+
+class PictureType(StrEnum):
+    """How a picture's bytes are encoded; every engine reads both."""
+
+    JPEG = "image/jpeg"
+    """Lossy."""
+    PNG = "image/png"
+    """Lossless."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture that has been decoded once and fits the model: `services.media` made it."""
+
+    data: bytes = field(repr=False)
+    media_type: PictureType
+
+
+Part = Text | Picture
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation; its parts keep their order."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw an answer. What is None is the engine's choice."""
+
+    max_tokens: int
+    """The most tokens to write."""
+    temperature: float | None = None
+    """0 takes the likeliest token every time."""
+    top_p: float | None = None
+    """The share of probability to sample from."""
+    seed: int | None = None
+    """The same seed and input give the same answer, as far as the engine keeps that promise."""
+    stop: tuple[str, ...] = field(default=(), repr=False)
+    """Texts at which writing stops; they are not part of the answer."""
+
+
+class FinishReason(StrEnum):
+    """Why a model stopped."""
+
+    UNKNOWN = "unknown"
+    """The engine did not say, or said something of its own."""
+    STOP = "stop"
+    """The answer is complete."""
+    LENGTH = "length"
+    """The answer was cut at `max_tokens` or at the end of the model's context."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer and what it cost."""
+
+    text: str = field(repr=False)
+    finish_reason: FinishReason
+    input_tokens: int
+    output_tokens: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of an answer. Only the last has a finish reason, and what follows it in this list."""
+
+    text: str = field(repr=False)
+    finish_reason: FinishReason | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The model that answers."""
+
+    name: str
+    context_tokens: int = 0
+    """The tokens of its context. Zero: the engine does not say."""

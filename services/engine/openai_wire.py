@@ -1,0 +1,196 @@
+"""The OpenAI chat protocol as JSON: requests are written, answers are read and not believed.
+
+No I/O happens here.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from services.engine.domain import (
+    Answer,
+    Delta,
+    FinishReason,
+    Message,
+    ModelInfo,
+    Part,
+    Picture,
+    Sampling,
+    Text,
+)
+from services.engine.openai_errors import not_the_protocol, stream_failure
+from services.engine.ports import JsonSchema
+
+_INT32_MAX = 2**31 - 1
+Count = Annotated[int, Field(ge=0, le=_INT32_MAX)]
+
+
+class _Said(BaseModel):
+    content: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Said = _Said()
+    delta: _Said = _Said()
+    finish_reason: str | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+
+
+class _Completion(BaseModel):
+    model: str = ""
+    choices: list[_Choice] = []
+    usage: _Usage | None = None
+    error: Any = None
+
+
+class _LlamaMeta(BaseModel):
+    n_ctx: Count = 0
+
+
+class _Listed(BaseModel):
+    id: str = Field(min_length=1)
+    max_model_len: Count | None = None
+    """What vLLM says."""
+    meta: _LlamaMeta | None = None
+    """What llama.cpp says."""
+
+
+class _Models(BaseModel):
+    data: list[_Listed] = Field(min_length=1)
+
+
+def write_request(
+    model: str,
+    messages: Sequence[Message],
+    sampling: Sampling,
+    *,
+    json_schema: JsonSchema | None,
+    streamed: bool,
+) -> bytes:
+    """Write the body of a chat completion."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(it) for it in messages],
+        "max_tokens": sampling.max_tokens,
+    }
+    chosen = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "stop": list(sampling.stop) or None,
+    }
+    body |= {name: value for name, value in chosen.items() if value is not None}
+    if json_schema is not None:
+        named = {"name": "answer", "schema": json_schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": named}
+    if streamed:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    return json.dumps(body).encode()
+
+
+def _message(message: Message) -> Mapping[str, Any]:
+    match message.parts:
+        case (Text() as only,):
+            # Some text models' chat templates read a plain string alone.
+            return {"role": message.role.value, "content": only.text}
+        case parts:
+            return {"role": message.role.value, "content": [_part(it) for it in parts]}
+
+
+def _part(part: Part) -> Mapping[str, Any]:
+    match part:
+        case Text():
+            return {"type": "text", "text": part.text}
+        case Picture():
+            encoded = base64.b64encode(part.data).decode()
+            url = f"data:{part.media_type.value};base64,{encoded}"
+            return {"type": "image_url", "image_url": {"url": url}}
+
+
+def read_answer(body: bytes) -> Answer:
+    """Read a whole completion."""
+    completion = _read(_Completion, body)
+    if not completion.choices:
+        raise not_the_protocol()
+    choice, usage = completion.choices[0], completion.usage or _Usage()
+    return Answer(
+        text=choice.message.content or "",
+        finish_reason=_finish_reason(choice.finish_reason),
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        model=completion.model,
+    )
+
+
+class DeltaReader:
+    """Reads the events of one stream, whose end is told over several of them."""
+
+    def __init__(self) -> None:
+        self._finish_reason: FinishReason | None = None
+        self._usage = _Usage()
+        self._model = ""
+
+    def read(self, event: bytes) -> Delta | None:
+        """Read one event; None when it holds no text. Raises what the engine says went wrong."""
+        completion = _read(_Completion, event)
+        if completion.error is not None:
+            raise stream_failure(completion.error, event)
+        self._model = completion.model or self._model
+        self._usage = completion.usage or self._usage
+        if not completion.choices:
+            return None
+        choice = completion.choices[0]
+        if choice.finish_reason is not None:
+            self._finish_reason = _finish_reason(choice.finish_reason)
+        return Delta(choice.delta.content) if choice.delta.content else None
+
+    def end(self) -> Delta | None:
+        """The last piece; None when the engine never said why it stopped: the answer is cut."""
+        if self._finish_reason is None:
+            return None
+        return Delta(
+            "",
+            finish_reason=self._finish_reason,
+            input_tokens=self._usage.prompt_tokens,
+            output_tokens=self._usage.completion_tokens,
+            model=self._model,
+        )
+
+
+def read_model(body: bytes, *, wanted: str) -> ModelInfo:
+    """Read the list of models: the one that is wanted, or else the first."""
+    listed = _read(_Models, body).data
+    if wanted:
+        found = next((it for it in listed if it.id == wanted), None)
+        if found is None:
+            return ModelInfo(wanted)
+    else:
+        found = listed[0]
+    return ModelInfo(found.id, found.max_model_len or (found.meta.n_ctx if found.meta else 0))
+
+
+def _finish_reason(said: str | None) -> FinishReason:
+    match said:
+        case "stop":
+            return FinishReason.STOP
+        case "length":
+            return FinishReason.LENGTH
+        case _:
+            return FinishReason.UNKNOWN
+
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def _read(kind: type[_Kind], body: bytes) -> _Kind:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        raise not_the_protocol() from None
