@@ -54,11 +54,19 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A message as it was received: text, and the bytes of pictures that nobody has looked at."""
+
+    role: Role
+    parts: tuple[str | bytes, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How to draw an answer. What is None is the engine's choice."""
 
-    max_tokens: int
-    """The most tokens to write."""
+    max_tokens: int = 0
+    """The most tokens to write. Zero: the room's own limit, which stands here before it is sent."""
     temperature: float | None = None
     """0 takes the likeliest token every time."""
     top_p: float | None = None
@@ -109,3 +117,14 @@ class ModelInfo:
     name: str
     context_tokens: int = 0
     """The tokens of its context. Zero: the engine does not say."""
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The model of a room."""
+
+    info: ModelInfo
+    ready: bool
+    """Whether it can answer now."""
+    notice: str
+    """What its user must know of its limits. Empty: nothing particular."""

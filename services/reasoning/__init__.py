@@ -1,0 +1,1 @@
+"""The room that reasons: words in, words or checked JSON out."""

@@ -1,0 +1,11 @@
+"""What the reasoning room is told by its environment."""
+
+from pydantic_settings import SettingsConfigDict
+
+from services.engine.config import EngineConfig
+
+
+class ReasoningConfig(EngineConfig):
+    """The variables that begin with `REASONING_`."""
+
+    model_config = SettingsConfigDict(env_prefix="REASONING_")

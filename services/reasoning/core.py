@@ -1,0 +1,120 @@
+"""What the reasoning room does: asks a model in words, and holds its JSON against a schema.
+
+It knows neither the contract nor which engine answers.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from services.chassis.clock import Clock
+from services.chassis.errors import Internal, InvalidInput, Precondition
+from services.engine.chat import Chat, require_question
+from services.engine.domain import (
+    Answer,
+    FinishReason,
+    Message,
+    Part,
+    Role,
+    Sampling,
+    ServedModel,
+    Text,
+    Turn,
+)
+from services.reasoning.domain import Extracted, Generated
+from services.reasoning.schema import Misfit, Schema
+
+_TRIES: Final = 2
+
+
+class Reasoning:
+    """Answers with a language model."""
+
+    def __init__(self, chat: Chat, *, clock: Clock) -> None:
+        self._chat = chat
+        self._clock = clock
+
+    async def generate(self, turns: Sequence[Turn], sampling: Sampling) -> Generated:
+        """Answer a conversation."""
+        received = self._clock.monotonic()
+        messages = _conversation(turns)
+        async with self._chat.turn():
+            answer = await self._chat.ask(messages, sampling)
+        return Generated(answer, self._since(received))
+
+    async def extract(
+        self, turns: Sequence[Turn], json_schema: str, sampling: Sampling
+    ) -> Extracted:
+        """Answer a conversation with an object that fits a schema.
+
+        An answer that does not fit is shown to the model once, with what is wrong.
+        """
+        received = self._clock.monotonic()
+        messages = _conversation(turns)
+        schema = Schema(json_schema)
+        input_tokens = output_tokens = 0
+        async with self._chat.turn():
+            for _ in range(_TRIES):
+                answer = await self._chat.ask(messages, sampling, json_schema=schema.document)
+                input_tokens += answer.input_tokens
+                output_tokens += answer.output_tokens
+                _require_whole(answer)
+                try:
+                    value = schema.read(answer.text)
+                except Misfit as misfit:
+                    messages = [*messages, *_complaint(answer, misfit)]
+                    continue
+                took = self._since(received)
+                return Extracted(value, input_tokens, output_tokens, answer.model, took)
+        raise Internal(
+            "the model's answers do not fit the schema",
+            remedy="simplify the schema, or use an engine that keeps to one",
+            code="SCHEMA_NOT_MET",
+        )
+
+    async def model(self) -> ServedModel:
+        """Tell which model answers."""
+        return await self._chat.model()
+
+    async def health(self) -> None:
+        """Raise while the engine cannot answer."""
+        await self._chat.check()
+
+    def _since(self, received: float) -> timedelta:
+        return timedelta(seconds=self._clock.monotonic() - received)
+
+
+def _conversation(turns: Sequence[Turn]) -> list[Message]:
+    require_question(turns)
+    return [_message(turn, index) for index, turn in enumerate(turns)]
+
+
+def _message(turn: Turn, index: int) -> Message:
+    parts: list[Part] = []
+    for place, part in enumerate(turn.parts):
+        if isinstance(part, bytes):
+            raise InvalidInput.field(
+                f"messages[{index}].parts[{place}].image",
+                "this room does not see",
+                remedy="ask the vision service about pictures",
+                code="IMAGE_REFUSED",
+            )
+        parts.append(Text(part))
+    return Message(turn.role, tuple(parts))
+
+
+def _require_whole(answer: Answer) -> None:
+    if answer.finish_reason is FinishReason.LENGTH:
+        raise Precondition(
+            "the answer was cut before it was whole",
+            remedy="raise sampling.max_tokens, or bound the lengths in the schema",
+            code="ANSWER_CUT",
+        )
+
+
+def _complaint(answer: Answer, misfit: Misfit) -> tuple[Message, Message]:
+    request = f"That does not fit the schema: {misfit}. Answer again with the JSON object alone."
+    return (
+        Message(Role.ASSISTANT, (Text(answer.text or "{}"),)),
+        Message(Role.USER, (Text(request),)),
+    )

@@ -1,0 +1,1 @@
+"""The room that sees: pictures and words in, words out."""

@@ -1,0 +1,1 @@
+"""The engine that the vision room asks, as its configuration names it."""
