@@ -1,0 +1,1 @@
+"""The room that hears: recordings in, words with their times out."""

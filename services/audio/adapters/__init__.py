@@ -1,0 +1,1 @@
+"""What the audio room stands on: the speech engines."""

@@ -1,0 +1,66 @@
+"""Cuts a long recording into pieces that a model takes in one pass, where it is quietest.
+
+So memory is bounded by a piece and not by the recording, recordings share a model piece by piece,
+and a call that nobody waits for any more ends within one. It knows no speech: only loudness.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from services.media.audio import SAMPLE_RATE_HZ, Samples
+
+PIECE_SECONDS: Final = 120.0
+"""About ten seconds of work on two cores; four windows of Whisper's thirty seconds."""
+SEARCH_SECONDS: Final = 15.0
+"""How far before its longest end a piece may be cut; people pause more often than that."""
+_FRAME: Final = SAMPLE_RATE_HZ // 10
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a recording."""
+
+    start_seconds: float
+    samples: Samples
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+    @property
+    def end_seconds(self) -> float:
+        """Where it ends in the recording."""
+        return self.start_seconds + self.seconds
+
+
+def cut(blocks: Iterable[Samples], *, seconds: float = PIECE_SECONDS) -> Iterator[Piece]:
+    """Yield the pieces of a recording in order; together they are the whole, each at most
+    `seconds` long.
+    """
+    most = int(seconds * SAMPLE_RATE_HZ)
+    start, held, waiting = 0, 0, list[Samples]()
+    for block in blocks:
+        waiting.append(block)
+        held += len(block)
+        while held >= most:
+            whole = np.concatenate(waiting)
+            end = _quietest(whole[:most])
+            yield Piece(start / SAMPLE_RATE_HZ, whole[:end])
+            start, held, waiting = start + end, held - end, [whole[end:]]
+    if held:
+        yield Piece(start / SAMPLE_RATE_HZ, np.concatenate(waiting))
+
+
+def _quietest(samples: Samples) -> int:
+    frames = min(int(SEARCH_SECONDS * SAMPLE_RATE_HZ), len(samples) // 2) // _FRAME
+    if not frames:
+        return len(samples)
+    tail = samples[len(samples) - frames * _FRAME :].reshape(frames, _FRAME)
+    loudness = np.square(tail).mean(axis=1)
+    # The last of equals: in silence, a piece is as long as it may be.
+    last = frames - 1 - int(np.argmin(loudness[::-1]))
+    return len(samples) - (frames - last) * _FRAME + _FRAME // 2
