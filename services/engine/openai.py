@@ -133,7 +133,10 @@ class OpenAIEngine:
         tries = 1 + _FRESH_TRIES
         while True:
             tries -= 1
-            left = max(0.001, deadline - loop.time())
+            left = deadline - loop.time()
+            if left <= 0:
+                # aiohttp would take it for no limit.
+                raise TimeoutError
             try:
                 return await self._session.request(
                     method,
@@ -163,17 +166,13 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
 async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     """The data of each server-sent event. OpenAI's are of one line each."""
     size = 0
-    try:
-        async for line in response.content:
-            size += len(line)
-            if size > _ANSWER_BYTES:
-                raise not_the_protocol()
-            if not line.startswith(b"data:"):
-                continue
-            data = line.removeprefix(b"data:").strip()
-            if data == b"[DONE]":
-                return
-            yield data
-    except ValueError:
-        # aiohttp's word for a line longer than its buffer.
-        raise not_the_protocol() from None
+    async for line in response.content:
+        size += len(line)
+        if size > _ANSWER_BYTES:
+            raise not_the_protocol()
+        if not line.startswith(b"data:"):
+            continue
+        data = line.removeprefix(b"data:").strip()
+        if data == b"[DONE]":
+            return
+        yield data

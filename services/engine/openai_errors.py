@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 import aiohttp
+from aiohttp.http_exceptions import LineTooLong
 
 from services.chassis.errors import (
     Exhausted,
@@ -75,7 +76,7 @@ def told_plainly() -> Iterator[None]:
         raise cut_short() from cause
     except (aiohttp.ClientConnectionError, ConnectionError) as cause:
         raise Unavailable("the engine does not answer", retry_after=_SOON) from cause
-    except aiohttp.ClientError as cause:
+    except (aiohttp.ClientError, LineTooLong) as cause:
         raise not_the_protocol() from cause
 
 
