@@ -14,6 +14,13 @@ BODY_OVERHEAD_BYTES: Final = MEBIBYTE
 HEADER_KIBIBYTES: Final = 60
 """The largest set of request headers at the edge; Envoy's own default."""
 
+EDGE_CONNECTIONS: Final = 4_096
+"""The most connections that clients may hold to the edge."""
+EDGE_HEAP_BYTES: Final = 1024 * MEBIBYTE
+"""The memory of the edge, close to which it refuses requests: some thirty bodies of the largest
+size at once.
+"""
+
 IMAGE_SIDE_PIXELS: Final = 16_384
 """The longest side of a picture, read from its header before any pixel is decoded."""
 IMAGE_PIXELS: Final = 50_000_000

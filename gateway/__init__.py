@@ -1,0 +1,3 @@
+"""The one way in: Envoy at the edge, and the bridge for what gRPC cannot carry. It knows no room's
+code.
+"""

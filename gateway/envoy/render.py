@@ -1,0 +1,74 @@
+"""The whole of Envoy's configuration as YAML: the template filled from the configuration, the
+contract and the limits. It stands alone: no file beside it is needed at run time.
+"""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.envoy import contract, replies
+from gateway.envoy.config import GatewayConfig, host_of
+from services.chassis import limits, names
+
+HERE: Final = Path(__file__).parent
+GRACE_SECONDS: Final = 5
+"""How much longer than a room the edge waits, so that the room's own answer comes first."""
+
+
+def render(config: GatewayConfig) -> str:
+    """Fill the template. Raises nothing that a checked configuration could cause."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - it is YAML, and every value goes through the `yaml` filter
+    )
+    environment.filters["yaml"] = environment.filters["tojson"]
+    environment.filters["host"] = host_of
+    environment.filters["port"] = lambda address: int(address.rpartition(":")[2])
+    encoded = contract.load()
+    described = FileDescriptorSet.FromString(encoded)
+    rooms = contract.rooms(described)
+    return environment.get_template("envoy.yaml.j2").render(
+        config=config,
+        rooms=rooms,
+        targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
+        public_keys=config.public_keys(),
+        descriptors=base64.b64encode(encoded).decode(),
+        unknown_fields=_tables(described) + (HERE / "unknown_fields.lua").read_text(),
+        replies=replies.mappers(),
+        limits=limits,
+        names=names,
+        unary_seconds=int(limits.UNARY_DEADLINE.total_seconds()) + GRACE_SECONDS,
+        stream_seconds=int(limits.STREAM_DEADLINE.total_seconds()) + GRACE_SECONDS,
+    )
+
+
+def _tables(described: FileDescriptorSet) -> str:
+    bodies = [
+        {"verb": body.verb, "path": _pattern(body.template), "message": body.message}
+        for body in contract.bodies(described)
+    ]
+    return f"BODIES = {_lua(bodies)}\nMESSAGES = {_lua(contract.fields(described))}\n"
+
+
+def _pattern(template: str) -> str:
+    literals = re.split(r"\{[^}]*\}", template)
+    return "^" + "[^/]+".join(re.sub(r"(\W)", r"%\1", literal) for literal in literals) + "$"
+
+
+def _lua(value: Any) -> str:
+    match value:
+        case dict():
+            return "{" + ",".join(f"[{_lua(key)}]={_lua(it)}" for key, it in value.items()) + "}"
+        case list():
+            return "{" + ",".join(map(_lua, value)) + "}"
+        case _:
+            # The names of a contract hold nothing that Lua would read otherwise.
+            return f'"{value}"'

@@ -1,0 +1,154 @@
+"""What the edge itself answers when no room does, in the same shape as the rooms' errors: JSON to
+REST callers, a status with details to gRPC callers.
+
+Envoy fills in `%...%`. Its own words stay only where they name what is wrong with the request.
+"""
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+from google.protobuf import json_format
+from google.rpc import error_details_pb2 as _details  # noqa: F401 - printing a detail needs its type
+
+from services.chassis import errors, limits, status
+
+UNKNOWN_FIELD: Final = "%DYNAMIC_METADATA(mesh:unknown_field)%"
+CALL: Final = "%REQ(:METHOD)% %PATH(NQ:ORIG_OR_PATH)%"
+SOON: Final = timedelta(seconds=1)
+"""When a caller may try again what a busy or restarting room did not take."""
+
+NO_ANSWER: Final = errors.Unavailable(
+    "the part of the mesh that does this does not answer",
+    remedy="try again shortly; if it stays so, its log says why",
+    retry_after=SOON,
+)
+NO_KEY: Final = "send a valid key as 'Authorization: Bearer', as 'x-api-key' or as '?api_key='"
+
+REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
+    (
+        400,
+        errors.InvalidInput(
+            "the request cannot be read: %LOCAL_REPLY_BODY%",
+            remedy="send the path, query and JSON that the contract of this call names",
+            code="MALFORMED_REQUEST",
+        ),
+    ),
+    (401, errors.Unauthenticated("the key is not accepted: %LOCAL_REPLY_BODY%", remedy=NO_KEY)),
+    (403, errors.Denied("this key may not do that: %LOCAL_REPLY_BODY%", remedy=NO_KEY)),
+    (
+        404,
+        errors.NotFound(
+            f"nothing answers {CALL}",
+            remedy="check the method and the path against the contract",
+            code="NO_SUCH_CALL",
+        ),
+    ),
+    (408, errors.TimedOut("the request took too long", remedy="send it faster, or ask for less")),
+    (
+        413,
+        errors.InvalidInput(
+            f"the body is over the limit of {limits.BODY_BYTES // limits.MEBIBYTE} MiB",
+            remedy="send less at once; pictures and audio as raw bytes, not as base64 in JSON",
+            code="BODY_TOO_LARGE",
+        ),
+    ),
+    (
+        431,
+        errors.InvalidInput(
+            f"the headers are over the limit of {limits.HEADER_KIBIBYTES} KiB",
+            remedy="send fewer or shorter headers",
+            code="HEADERS_TOO_LARGE",
+        ),
+    ),
+    (503, NO_ANSWER),
+    (504, errors.TimedOut("the answer took too long", remedy="ask for less at once")),
+)
+"""The answer to a REST caller by its HTTP status."""
+
+GRPC: Final[tuple[tuple[int, errors.MeshError], ...]] = (
+    (401, errors.Unauthenticated("the key is missing or not accepted", remedy=NO_KEY)),
+    (404, errors.Unimplemented("the edge serves no such method", code="NO_SUCH_CALL")),
+    (503, NO_ANSWER),
+)
+"""The answer to a gRPC caller by the HTTP status from which Envoy makes the gRPC code."""
+
+_GRPC_CONTENT: Final = {
+    "header_filter": {
+        "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    }
+}
+# The transcoder has put it there: a REST call that only looks like gRPC by now.
+_TRANSCODED: Final = {
+    "header_filter": {"header": {"name": "x-envoy-original-path", "present_match": True}}
+}
+_UNKNOWN_FIELD: Final = {
+    "metadata_filter": {
+        "matcher": {
+            "filter": "mesh",
+            "path": [{"key": "unknown_field"}],
+            "value": {"present_match": True},
+        },
+        "match_if_key_not_found": False,
+    }
+}
+
+
+def mappers() -> list[dict[str, Any]]:
+    """Envoy's mappers of local replies; the first that fits a reply shapes it."""
+    unknown = errors.InvalidInput.field(
+        UNKNOWN_FIELD,
+        "there is no such field",
+        remedy="remove it, or spell it as the contract does",
+        code="UNKNOWN_FIELD",
+    )
+    other = errors.Internal("the edge cannot answer this: %LOCAL_REPLY_BODY%")
+    return [
+        {"filter": _UNKNOWN_FIELD, **_json(unknown)},
+        *_of_grpc(),
+        *({"filter": _status_is(code), **_json(error)} for code, error in REST),
+        {"filter": _status_is(400, "GE"), **_json(other)},
+    ]
+
+
+def _of_grpc() -> Iterator[dict[str, Any]]:
+    grpc = {"and_filter": {"filters": [_GRPC_CONTENT, _not(_TRANSCODED)]}}
+    for code, error in GRPC:
+        yield {
+            "filter": {"and_filter": {"filters": [_status_is(code), grpc]}},
+            "headers_to_add": [_header(status.DETAILS_KEY, _encoded(error))],
+            "body_format_override": {"text_format_source": {"inline_string": str(error)}},
+        }
+    # Everything else keeps Envoy's words, which become the status's message.
+    yield {"filter": grpc}
+
+
+def _json(error: errors.MeshError) -> dict[str, Any]:
+    body = json_format.MessageToDict(status.to_status(error), preserving_proto_field_name=True)
+    shaped: dict[str, Any] = {"body_format_override": {"json_format": body}}
+    if error.retry_after is not None:
+        seconds = str(int(error.retry_after.total_seconds()))
+        shaped["headers_to_add"] = [_header("retry-after", seconds)]
+    return shaped
+
+
+def _status_is(code: int, operator: str = "EQ") -> dict[str, Any]:
+    value = {"default_value": code, "runtime_key": f"mesh.local_reply_{operator.lower()}_{code}"}
+    return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
+
+
+def _not(matched: dict[str, Any]) -> dict[str, Any]:
+    header = {**matched["header_filter"]["header"], "invert_match": True}
+    return {"header_filter": {"header": header}}
+
+
+def _encoded(error: errors.MeshError) -> str:
+    return base64.b64encode(status.to_status(error).SerializeToString()).decode().rstrip("=")
+
+
+def _header(name: str, value: str) -> dict[str, Any]:
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
