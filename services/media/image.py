@@ -7,6 +7,7 @@ threads of their own, so that they never hold up the loop. It knows no engine.
 import asyncio
 import io
 import math
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -62,6 +63,9 @@ _LYING_DOWN: Final = (5, 6, 7, 8)
 """The EXIF orientations in which width and height are exchanged."""
 _METADATA_BYTES: Final = 65_536
 """What a picture that is passed on as it is may hold beside its pixels."""
+# Pillow has a guard of its own, inside its decoders too: it shall refuse at our limit and not warn.
+Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 # A picture of the most pixels takes 150 MB while it is decoded, and twice that while it is turned.
 _DECODERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
 

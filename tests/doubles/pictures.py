@@ -1,0 +1,65 @@
+"""Pictures as senders send them: good, odd and hostile. Used wherever bytes become images."""
+
+import io
+import random
+import struct
+import zlib
+from typing import Any
+
+from PIL import Image
+
+from models.aisle.world import Colour, Scene, Worker, draw
+
+CLEAR_SCENE = Scene(3, Colour.RED, Worker.ABSENT, spill=False, ladder=False)
+
+
+def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """The bytes of a picture."""
+    encoded = io.BytesIO()
+    image.save(encoded, kind, **options)
+    return encoded.getvalue()
+
+
+def scene_png(scene: Scene = CLEAR_SCENE, seed: int = 4) -> bytes:
+    """A drawn aisle."""
+    return encode(draw(scene, random.Random(seed)), "PNG")
+
+
+def png_that_declares(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header says that it is of this size."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 16)
+    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*it) for it in chunks)
+
+
+def webp_that_declares(width: int, height: int) -> bytes:
+    """An animated WebP of a few bytes, of one small frame on a canvas of this size."""
+    sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    still = encode(Image.new("RGB", (8, 8)), "WEBP", lossless=True)[12:]
+    frame = bytes(6) + (7).to_bytes(3, "little") * 2 + (100).to_bytes(3, "little") + b"\0" + still
+    chunks = ((b"VP8X", b"\x02\0\0\0" + sides), (b"ANIM", bytes(6)), (b"ANMF", frame))
+    body = b"WEBP" + b"".join(kind + struct.pack("<I", len(it)) + it for kind, it in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def gif_that_declares(width: int, height: int) -> bytes:
+    """A GIF of a few bytes whose header says that it is of this size."""
+    sides = struct.pack("<HH", width, height)
+    frame = b"," + bytes(4) + sides + b"\0"
+    return b"GIF89a" + sides + b"\x80\0\0" + bytes(6) + frame + b"\x02\x02\x44\x01\0;"
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + check
+
+
+BAD_PICTURES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "IMAGE_EMPTY"),
+    "not a picture": (b"hello, this is not a picture" * 9, "IMAGE_UNKNOWN"),
+    "truncated": (scene_png()[:600], "IMAGE_DAMAGED"),
+    "a 40000 by 40000 PNG": (png_that_declares(40_000, 40_000), "IMAGE_TOO_LARGE"),
+    "a TIFF": (encode(Image.new("RGB", (8, 8)), "TIFF"), "IMAGE_UNKNOWN"),
+}
+"""Bytes that no room takes, and the code of the error that says so."""
