@@ -9,10 +9,15 @@
 {{- end }}
 {{- with index .root.Values.engines .name }}
 - {name: {{ $prefix }}_ENGINE_URL, value: {{ .url | quote }}}
-- {name: {{ $prefix }}_MODEL, value: {{ .model | quote }}}
+{{- with .model }}
+- {name: {{ $prefix }}_MODEL, value: {{ . | quote }}}
+{{- end }}
 {{- end }}
 {{- with .root.Values.telemetry.collector }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://{{ . }}"}
+{{- end }}
+{{- if .room.modelsClaim }}
+- {name: SENSORIUM_MODELS, value: /models}
 {{- end }}
 {{- range $variable, $value := .room.env }}
 - {name: {{ $variable }}, value: {{ $value | quote }}}
@@ -39,7 +44,7 @@
 {{- if eq .room.protocol "grpc" -}}
 grpc: {port: 8080}
 {{- else -}}
-tcpSocket: {port: 8080}
+httpGet: {path: /healthz, port: 8080}
 {{- end }}
 {{- end }}
 

@@ -37,6 +37,7 @@ def environment(deployment: Any) -> dict[str, str]:
         ),
         ('database.secret=""', "database.secret is empty: name the Secret"),
         ('engines.vision.url=""', "engines.vision.url is empty: give the address"),
+        ('rooms.audio.modelsClaim=""', "rooms.audio.modelsClaim is empty: name the Persistent"),
         (
             'rooms.worker.peers.JOBS_SMELL_TARGET="smell"',
             "rooms.worker.peers.JOBS_SMELL_TARGET names smell, which is no room of this chart",
