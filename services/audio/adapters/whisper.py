@@ -27,11 +27,11 @@ class WhisperTranscriber:
         missing = [pattern for pattern in _FILES if not any(folder.glob(pattern))]
         if missing:
             raise ConfigError(
-                f"AUDIO_MODEL: {folder} is not a whole speech model, {', '.join(missing)} is "
-                "missing; run `sensorium models ensure whisper-base`, or name a folder that holds "
-                "a model in faster-whisper's format"
+                f"AUDIO_MODEL: {folder} is not a whole speech model, it lacks "
+                f"{', '.join(missing)}; run `sensorium models ensure whisper-base`, or name a "
+                "folder that holds a model in faster-whisper's format"
             )
-        self.name = folder.name
+        self.name = folder.absolute().name
         self._folder = folder
         self._options = {"device": device, "compute_type": compute_type, "cpu_threads": threads}
 
@@ -43,6 +43,8 @@ class WhisperTranscriber:
             # who only wants this module's name, does without.
             import faster_whisper  # type: ignore[import-untyped]
 
+            # It would tell of every recording how long it is and in which language.
+            logging.getLogger("faster_whisper").setLevel(logging.WARNING)
             self._find_speech = faster_whisper.vad.get_speech_timestamps
             self._whisper = faster_whisper.WhisperModel(
                 str(self._folder), local_files_only=True, **self._options

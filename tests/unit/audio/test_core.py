@@ -1,0 +1,275 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from services.audio.core import Audio
+from services.audio.domain import Segment
+from services.audio.ports import Heard
+from services.chassis.errors import Exhausted, InvalidInput, Unavailable
+from services.media.audio import SAMPLE_RATE_HZ
+from tests.doubles.recordings import encoded, silence, tone
+from tests.doubles.transcriber_fake import FakeTranscriber
+
+SECOND = encoded(tone(1))
+
+
+async def happened(event: threading.Event) -> None:
+    assert await asyncio.to_thread(event.wait, 10)
+
+
+class Watched(FakeTranscriber):
+    """Notes each pass, and holds all of them while `held`."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.go = threading.Event()
+        self.go.set()
+        self.passes: list[tuple[float, str]] = []
+        self.at_once = self.most_at_once = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        self.go.clear()
+        try:
+            yield
+        finally:
+            self.go.set()
+
+    def transcribe(self, samples, language):
+        self.passes.append((len(samples) / SAMPLE_RATE_HZ, language))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.entered.set()
+        assert self.go.wait(10)
+        self.at_once -= 1
+        return super().transcribe(samples, language)
+
+
+@pytest.fixture
+def ears():
+    return Watched()
+
+
+@pytest.fixture
+async def core(ears):
+    async with Audio(ears, recordings_at_once=2) as core:
+        yield core
+
+
+async def test_speech_becomes_segments_with_their_times(core):
+    recording = encoded(np.concatenate([silence(1), tone(2), silence(1), tone(1)]))
+    transcript = (await core.transcribe(recording)).transcript
+    assert transcript.segments == (
+        Segment(1.0, 3.0, "2.0 seconds of speech"),
+        Segment(4.0, 5.0, "1.0 seconds of speech"),
+    )
+    assert transcript.text == "2.0 seconds of speech 1.0 seconds of speech"
+    assert transcript.language == "en"
+    assert transcript.duration_seconds == 5
+
+
+async def test_times_of_later_pieces_count_from_the_start_of_the_recording(core, ears):
+    recording = encoded(np.concatenate([silence(10), tone(2), silence(140), tone(3), silence(5)]))
+    transcript = (await core.transcribe(recording)).transcript
+    assert len(ears.passes) == 2
+    spans = [(it.start_seconds, it.end_seconds) for it in transcript.segments]
+    assert np.allclose(spans, [(10, 12), (152, 155)], atol=0.11)
+    assert transcript.duration_seconds == 160
+
+
+async def test_the_language_found_first_is_kept_for_the_rest(core, ears):
+    speech = [silence(130), tone(2), silence(128), tone(2)]
+    await core.transcribe(encoded(np.concatenate(speech)))
+    assert [language for _, language in ears.passes] == ["", "", "en"]
+
+
+async def test_a_language_that_was_named_is_not_looked_for(core, ears):
+    transcript = (await core.transcribe(SECOND, language="de")).transcript
+    assert transcript.language == "de"
+    assert ears.passes == [(1.0, "de")]
+
+
+async def test_a_language_unknown_to_the_model_is_refused_with_some_that_are_known(core):
+    with pytest.raises(InvalidInput, match="3 languages, such as en, fr, de") as refused:
+        await core.transcribe(SECOND, language="tlh")
+    assert [it.field for it in refused.value.violations] == ["language"]
+
+
+async def test_silence_is_an_empty_transcript(core):
+    transcript = (await core.transcribe(encoded(silence(3)))).transcript
+    assert (transcript.text, transcript.segments, transcript.language) == ("", (), "")
+    assert transcript.duration_seconds == 3
+
+
+async def test_what_is_no_recording_is_refused_and_the_room_goes_on(core):
+    for _ in range(5):
+        with pytest.raises(InvalidInput, match="audio: is not a recording"):
+            await core.transcribe(b"hello")
+    assert (await core.transcribe(SECOND)).transcript.segments
+
+
+async def test_a_recording_too_many_is_refused_at_once_and_told_when_to_come_back(core, ears):
+    with ears.held():
+        busy = [asyncio.create_task(core.transcribe(SECOND)) for _ in range(2)]
+        await happened(ears.entered)
+        with pytest.raises(Exhausted) as refused:
+            await core.transcribe(SECOND)
+        assert refused.value.retry_after
+    await asyncio.gather(*busy)
+    assert (await core.transcribe(SECOND)).transcript.segments
+
+
+async def test_passes_of_the_model_never_overlap(core, ears):
+    await asyncio.gather(core.transcribe(SECOND), core.transcribe(SECOND))
+    assert len(ears.passes) == 2
+    assert ears.most_at_once == 1
+
+
+async def test_a_short_recording_takes_its_turn_between_the_pieces_of_a_long_one(core, ears):
+    with ears.held():
+        long = asyncio.create_task(core.transcribe(encoded(tone(400))))
+        await happened(ears.entered)
+        short = asyncio.create_task(core.transcribe(SECOND))
+        await asyncio.to_thread(waits_in_line, core)
+    await asyncio.gather(long, short)
+    lengths = [seconds for seconds, _ in ears.passes]
+    assert lengths.index(1.0) == 1
+    assert len(lengths) >= 5
+
+
+def waits_in_line(core: Audio) -> None:
+    line = core._thread._work_queue
+    deadline = threading.Event()
+    for _ in range(1_000):
+        if line.qsize():
+            return
+        deadline.wait(0.01)
+    raise AssertionError("the second recording never reached the model's line")
+
+
+async def test_the_event_loop_is_free_while_the_model_works(core, ears):
+    with ears.held():
+        busy = asyncio.create_task(core.transcribe(SECOND))
+        await happened(ears.entered)
+        assert (await core.model()).ready
+        await core.health()
+    await busy
+
+
+class Talkative(FakeTranscriber):
+    """Hears a hundred segments in anything, and waits after the first."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.first = threading.Event()
+        self.go = threading.Event()
+
+    def transcribe(self, samples, language):
+        return Heard("en", self._segments())
+
+    def _segments(self):
+        for number in range(100):
+            self.read += 1
+            yield Segment(number, number + 1, "word")
+            self.first.set()
+            assert self.go.wait(10)
+
+
+async def test_a_cancelled_call_stops_at_the_next_segment_and_frees_its_place():
+    ears = Talkative()
+    async with Audio(ears, recordings_at_once=1) as core:
+        call = asyncio.create_task(core.transcribe(SECOND))
+        await happened(ears.first)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert ears.read == 1
+        ears.go.set()
+        await core.transcribe(SECOND)
+        assert ears.read == 2 + 100
+
+
+class Confused(FakeTranscriber):
+    """Gives times outside the audio, backwards and overlapping."""
+
+    def transcribe(self, samples, language):
+        spans = [(-3.0, 2.0), (1.0, 4.0), (9.0, 5.0), (80.0, 90.0)]
+        return Heard("en", (Segment(start, end, "word") for start, end in spans))
+
+
+async def test_times_that_a_model_misjudged_are_put_in_order_within_the_recording():
+    async with Audio(Confused()) as core:
+        transcript = (await core.transcribe(encoded(tone(10)))).transcript
+    spans = [(it.start_seconds, it.end_seconds) for it in transcript.segments]
+    assert spans == [(0, 2), (2, 4), (9, 9), (10, 10)]
+
+
+class Slow(FakeTranscriber):
+    """Is loaded when told, well or not."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.go = threading.Event()
+        self.failure = failure
+
+    def load(self):
+        assert self.go.wait(10)
+        if self.failure:
+            raise self.failure
+
+
+async def test_the_room_is_healthy_once_its_model_is_loaded_and_calls_wait_for_it():
+    ears = Slow()
+    async with Audio(ears) as core:
+        call = asyncio.create_task(core.transcribe(SECOND))
+        with pytest.raises(Unavailable, match="being loaded"):
+            await core.health()
+        assert not (await core.model()).ready
+        ears.go.set()
+        assert (await call).transcript.segments
+        await core.health()
+        assert (await core.model()).ready
+
+
+async def test_a_caller_who_leaves_does_not_stop_the_load():
+    ears = Slow()
+    async with Audio(ears) as core:
+        call = asyncio.create_task(core.transcribe(SECOND))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        ears.go.set()
+        assert (await core.transcribe(SECOND)).transcript.segments
+
+
+async def test_a_model_that_cannot_be_loaded_fails_every_call_and_the_health(caplog):
+    ears = Slow(Unavailable("the speech model cannot be loaded"))
+    ears.go.set()
+    async with Audio(ears) as core:
+        with pytest.raises(Unavailable, match="cannot be loaded"):
+            await core.transcribe(SECOND)
+        with pytest.raises(Unavailable, match="cannot be loaded"):
+            await core.health()
+        assert not (await core.model()).ready
+    assert "cannot be loaded" in caplog.text
+
+
+class Ticking:
+    """A clock that gains a second each time it is read."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        self.seconds += 1
+        return self.seconds
+
+
+async def test_the_answer_says_how_long_it_took():
+    async with Audio(FakeTranscriber(), clock=Ticking()) as core:
+        assert (await core.transcribe(SECOND)).processing_time == timedelta(seconds=1)
