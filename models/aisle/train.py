@@ -39,10 +39,12 @@ from models.aisle.architecture import (
 from models.aisle.tokenizer import END_OF_TURN, build_tokenizer, save_processor
 
 MAX_IMAGES = 5
-_IMAGE_SHARES = {0: 0.01, 1: 0.34, 2: 0.2, 3: 0.17, 4: 0.14, 5: 0.14}
+_IMAGE_SHARES = {0: 0.02, 1: 0.28, 2: 0.16, 3: 0.17, 4: 0.18, 5: 0.19}
 _FIRST_SHARES = {0: 0.01, 1: 0.84, 2: 0.15}
 _COLOURS = list(world.Colour)
 _THINGS = [world.Worker.STANDING, world.Worker.STOCKING, world.SPILL, world.LADDER]
+_PROMPTS_PER_BATCH = 4
+_LABELS = ("Image {}: ", "Picture {}: ", "\nFrame {}:\n", "{} ", "t={} s ", "[{}]", "aisle-000{} ")
 _IGNORED = -100
 
 
@@ -65,7 +67,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Batch:
-    """Prompts of one wording and one number of images, with their answers."""
+    """Prompts with one number of images, and their answers."""
 
     ids: Tensor
     labels: Tensor
@@ -132,10 +134,11 @@ class Dealer:
 
     def deal(self, image_count: int, images_per_step: int) -> Batch:
         """Deal as many prompts of so many images as the step's images allow."""
-        prompt = self._prompt(image_count)
-        prompts = images_per_step // max(image_count, 4 if image_count == 0 else 1)
+        count = images_per_step // max(image_count, 4 if image_count == 0 else 1)
+        variety = [self._prompt(image_count) for _ in range(_PROMPTS_PER_BATCH)]
+        prompts = [variety[row % len(variety)] for row in range(count)]
         pictures, colours, things, answers = [], [], [], []
-        for _ in range(prompts):
+        for _ in range(count):
             captions = []
             for _ in range(image_count):
                 scene, look = world.random_scene(self._rng), world.random_look(self._rng)
@@ -147,17 +150,18 @@ class Dealer:
                 things.append(cell_things)
                 captions.append(scene.caption)
             answers.append(self._spell(wording.answer(captions)))
-        length = len(prompt) + max(map(len, answers))
-        ids = torch.full((prompts, length), self._end)
-        labels = torch.full((prompts, length), _IGNORED)
-        ids[:, : len(prompt)] = torch.tensor(prompt)
-        for row, tokens in enumerate(answers):
-            span = slice(len(prompt), len(prompt) + len(tokens))
-            ids[row, span] = labels[row, span] = torch.tensor(tokens)
+        length = max(len(a) + len(b) for a, b in zip(prompts, answers, strict=True))
+        ids = torch.full((count, length), self._end)
+        labels = torch.full((count, length), _IGNORED)
+        for row, (prompt, reply) in enumerate(zip(prompts, answers, strict=True)):
+            ids[row, : len(prompt)] = torch.tensor(prompt)
+            span = slice(len(prompt), len(prompt) + len(reply))
+            ids[row, span] = labels[row, span] = torch.tensor(reply)
+        position_ids = [positions(row, self._image_token) for row in ids[: len(variety)]]
         return Batch(
             ids=ids,
             labels=labels,
-            position_ids=positions(ids[0], self._image_token)[:, None].expand(3, prompts, length),
+            position_ids=torch.stack([position_ids[row % len(variety)] for row in range(count)], 1),
             images=patches(np.stack(pictures)) if pictures else torch.empty(0),
             cell_colours=torch.tensor(colours),
             cell_things=torch.tensor(things),
@@ -181,7 +185,7 @@ class Dealer:
         elif order < 0.9:
             content = text + images
         else:
-            label = rng.choice(("Image {}: ", "Picture {}: ", "\nFrame {}:\n", "{} ", "t={} s "))
+            label = rng.choice(_LABELS)
             content = text if rng.random() < 0.5 else []
             for number, image in enumerate(images, start=1):
                 content += [{"type": "text", "text": label.format(number)}, image]
