@@ -1,0 +1,7 @@
+"""Jobs in PostgreSQL, by SQLAlchemy and psycopg."""
+
+from services.jobs.adapters.postgres.database import Database
+from services.jobs.adapters.postgres.queue import PostgresJobQueue
+from services.jobs.adapters.postgres.store import PostgresJobStore
+
+__all__ = ["Database", "PostgresJobQueue", "PostgresJobStore"]

@@ -1,0 +1,103 @@
+"""The connections to PostgreSQL: opened and closed, traced, and every failure in words.
+
+Raises `Unavailable` where PostgreSQL does not answer; what is wrong with a statement of ours is
+left as it is, for it is a mistake.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
+from typing import Any, Final, Self
+
+from sqlalchemy import Executable, Row, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from services.chassis import telemetry
+from services.chassis.config import ConfigError
+from services.chassis.errors import Unavailable
+from services.jobs.adapters.postgres.listener import Listener
+from services.jobs.bells import Bells
+
+_DRIVER: Final = "postgresql+psycopg"
+_CONNECTIONS: Final = 10
+_POOL_SECONDS: Final = 10
+_CONNECTING: Final = {
+    "connect_timeout": 5,
+    "application_name": "sensorium-jobs",
+    # A statement that takes longer than any of ours has reason to is given up.
+    "options": "-c statement_timeout=30s -c timezone=UTC",
+    # A server that vanished without a word is noticed in this time.
+    "tcp_user_timeout": 10_000,
+}
+
+
+class Database:
+    """Runs statements, and rings `bells` for what other processes change. Opens as a block."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url).set(drivername=_DRIVER)
+        except ArgumentError:
+            raise ConfigError(
+                "JOBS_DATABASE_URL: must be like postgresql+psycopg://user:password@host:5432/name"
+            ) from None
+        self.bells = Bells()
+        self._engine = create_async_engine(
+            parsed,
+            connect_args=_CONNECTING,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=_POOL_SECONDS,
+            pool_pre_ping=True,
+            # What users send stays out of errors, and so out of logs.
+            hide_parameters=True,
+        )
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._listener = Listener(plain, _CONNECTING, self.bells)
+        telemetry.instrument_engine(self._engine.sync_engine)
+
+    async def __aenter__(self) -> Self:
+        """Begin to listen."""
+        self._listening = asyncio.create_task(self._listener.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop listening and close every connection."""
+        self._listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._listening
+        await self._engine.dispose()
+
+    async def rows(self, statement: Executable) -> list[Row[Any]]:
+        """Run one statement, atomic in itself, and return its rows."""
+        with _failures_told():
+            async with self._single.connect() as connection:
+                return list((await connection.execute(statement)).all())
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Run several statements, all or nothing."""
+        with _failures_told():
+            async with self._engine.begin() as connection:
+                yield connection
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as failed:
+        raise _unavailable() from failed
+    except DBAPIError as failed:
+        down = isinstance(failed, OperationalError | InterfaceError)
+        if not down and not failed.connection_invalidated:
+            raise
+        raise _unavailable() from failed
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the job database does not answer", retry_after=timedelta(seconds=2))

@@ -1,0 +1,209 @@
+"""Jobs for clients: kept, told of, sent back and stopped."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import case, delete, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.chassis.errors import Conflict, NotFound, Precondition, Resource, Unavailable
+from services.jobs import record
+from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
+from services.jobs.adapters.postgres.database import Database
+from services.jobs.adapters.postgres.rows import events_from_rows, job_from_row
+from services.jobs.adapters.postgres.tables import job_blobs, job_events, job_steps, jobs
+from services.jobs.bells import Bell
+from services.jobs.content import Blob
+from services.jobs.domain import (
+    Job,
+    JobEvent,
+    JobEventKind,
+    JobId,
+    JobState,
+    NewJob,
+    Revision,
+)
+from services.jobs.ports import Selection
+
+_ENDED: Final = [state for state in JobState if state.is_terminal]
+
+
+class PostgresJobStore:
+    """Keeps jobs in PostgreSQL."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, new: NewJob) -> Job:
+        """Keep a job, or return the first one of its request id."""
+        values = {
+            "id": uuid4(),
+            "tenant": new.tenant,
+            "type": new.type,
+            "state": JobState.PENDING,
+            "run_after": NOW,
+            "request_id": new.request_id,
+            "input": record.dump(new.input),
+            "client_data": new.client_data,
+            "trace": new.trace,
+            "create_time": TIME,
+            "update_time": TIME,
+            "waiting_since": NOW,
+        }
+        unless_known = (
+            postgresql.insert(jobs)
+            .values(values)
+            .on_conflict_do_nothing(
+                index_elements=[jobs.c.tenant, jobs.c.request_id],
+                index_where=jobs.c.request_id.is_not(None),
+            )
+        )
+        async with self._database.transaction() as connection:
+            statement = told(unless_known, JobEventKind.CREATED, bell=WORK)
+            row = (await connection.execute(statement)).one_or_none()
+            if row is not None:
+                await _keep(connection, JobId(row.id), new.blobs)
+                return job_from_row(row)
+        known = select(jobs).where(jobs.c.tenant == new.tenant, jobs.c.request_id == new.request_id)
+        return job_from_row((await self._database.rows(known))[0])
+
+    async def get(self, tenant: str, job_id: JobId) -> Job:
+        """Return one job."""
+        statement = select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+        for row in await self._database.rows(statement):
+            return job_from_row(row)
+        raise NotFound(
+            f"there is no job {job_id}",
+            remedy="list the jobs to see which there are",
+            resource=Resource("job", str(job_id)),
+        )
+
+    async def list(self, tenant: str, selection: Selection) -> Sequence[Job]:
+        """Return jobs, the newest first."""
+        statement = (
+            select(jobs)
+            .where(jobs.c.tenant == tenant)
+            .order_by(jobs.c.create_time.desc(), jobs.c.id.desc())
+            .offset(selection.skip)
+            .limit(selection.limit)
+        )
+        if selection.type is not None:
+            statement = statement.where(jobs.c.type == selection.type)
+        if selection.state is not None:
+            statement = statement.where(jobs.c.state == selection.state)
+        if (after := selection.after) is not None:
+            place = tuple_(jobs.c.create_time, jobs.c.id)
+            statement = statement.where(place < (after.create_time, after.id))
+        return [job_from_row(row) for row in await self._database.rows(statement)]
+
+    async def retry(self, job: Job, revision: Revision) -> Job:
+        """Send a job back to work."""
+        values = {
+            "state": JobState.PENDING,
+            "run_after": NOW,
+            "waiting_since": NOW,
+            "attempt": 0,
+            "charged_attempts": 0,
+            "output": None,
+            "error": None,
+            "end_time": None,
+        }
+        if not revision.keeps_steps:
+            values |= {"done_steps": 0, "total_steps": 0, "current_step": ""}
+        if revision.input is not None:
+            values["input"] = record.dump(revision.input)
+        if revision.client_data is not None:
+            values["client_data"] = revision.client_data
+        change = (
+            update(jobs)
+            .values(values)
+            .where(
+                jobs.c.id == job.id,
+                jobs.c.tenant == job.tenant,
+                jobs.c.state.in_(_ENDED),
+                jobs.c.last_sequence == job.last_sequence,
+            )
+        )
+        async with self._database.transaction() as connection:
+            statement = told(change, JobEventKind.RETRIED, bell=WORK)
+            row = (await connection.execute(statement)).one_or_none()
+            if row is not None:
+                if not revision.keeps_steps:
+                    await connection.execute(delete(job_steps).where(job_steps.c.job_id == job.id))
+                if revision.blobs is not None:
+                    await connection.execute(delete(job_blobs).where(job_blobs.c.job_id == job.id))
+                    await _keep(connection, job.id, revision.blobs)
+                return job_from_row(row)
+        now = await self.get(job.tenant, job.id)
+        if now.state.is_terminal:
+            raise Conflict(f"job {job.id} has just changed", remedy="look at it and try again")
+        raise Precondition(
+            f"job {job.id} is {now.state}",
+            remedy="wait for its end or cancel it first",
+            code="JOB_NOT_ENDED",
+            resource=Resource("job", str(job.id)),
+        )
+
+    async def cancel(self, tenant: str, job_id: JobId) -> Job:
+        """Cancel a waiting job, or tell a running one's worker to."""
+        waits = jobs.c.state == JobState.PENDING
+        change = (
+            update(jobs)
+            .values(
+                state=case((waits, JobState.CANCELLED), else_=JobState.CANCELLING),
+                end_time=case((waits, TIME)),
+            )
+            .where(
+                jobs.c.id == job_id,
+                jobs.c.tenant == tenant,
+                jobs.c.state.in_([JobState.PENDING, JobState.RUNNING]),
+            )
+        )
+        statement = told(change, JobEventKind.CANCEL_REQUESTED, bell=CANCEL)
+        for row in await self._database.rows(statement):
+            return job_from_row(row)
+        now = await self.get(tenant, job_id)
+        if now.state in (JobState.COMPLETED, JobState.FAILED):
+            raise Precondition(
+                f"job {job_id} is {now.state} already",
+                code="JOB_ENDED",
+                resource=Resource("job", str(job_id)),
+            )
+        return now
+
+    async def events(self, job: Job, *, after: int) -> Sequence[JobEvent]:
+        """Return what had happened to the job when `job` was read, from `after` on."""
+        statement = (
+            select(job_events)
+            .where(
+                job_events.c.job_id == job.id,
+                job_events.c.sequence > after,
+                job_events.c.sequence <= job.last_sequence,
+            )
+            .order_by(job_events.c.sequence)
+        )
+        return events_from_rows(await self._database.rows(statement))
+
+    def news(self, job_id: JobId) -> AbstractContextManager[Bell]:
+        """Hang up a bell that rings at each event of a job."""
+        return self._database.bells.hung(str(job_id))
+
+    async def check(self) -> None:
+        """Return when jobs can be kept; raise `Unavailable` otherwise."""
+        try:
+            await self._database.rows(select(jobs.c.id).limit(0))
+        except DBAPIError as failed:
+            raise Unavailable(
+                "the job database has no tables", remedy="run the migrations"
+            ) from failed
+
+
+async def _keep(connection: AsyncConnection, job_id: JobId, blobs: Sequence[Blob]) -> None:
+    # One after the other: together they may be as large as a request.
+    for blob in blobs:
+        values = {"job_id": job_id, "key": blob.key, "media_type": blob.media_type}
+        await connection.execute(insert(job_blobs).values(**values, data=blob.data))

@@ -1,0 +1,114 @@
+"""The tables as SQL is written against them. `migrations` makes them, and a test compares the two.
+
+JSON is kept as `json`, not `jsonb`: nothing looks into it, what a client attached comes back as it
+was, and a NUL in a text, which `jsonb` refuses, is kept.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+
+metadata: Final = MetaData()
+_Time: Final = DateTime(timezone=True)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("priority", SmallInteger, nullable=False, server_default="0"),
+    Column("run_after", _Time, nullable=False),
+    Column("request_id", Text),
+    Column("input", JSON(none_as_null=True), nullable=False),
+    Column("client_data", JSON(none_as_null=True)),
+    Column("output", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    # Attempts that count against the most there may be: raised at the claim, so that a job that
+    # kills its worker has paid, and given back when the attempt ends through no fault of the job.
+    Column("charged_attempts", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False, server_default="3"),
+    Column("worker", Text),
+    Column("token", BigInteger, nullable=False, server_default="0"),
+    Column("lease_expires", _Time),
+    Column("done_steps", Integer, nullable=False, server_default="0"),
+    Column("total_steps", Integer, nullable=False, server_default="0"),
+    Column("current_step", Text, nullable=False, server_default=""),
+    Column("last_sequence", Integer, nullable=False, server_default="1"),
+    Column("trace", Text, nullable=False, server_default=""),
+    Column("create_time", _Time, nullable=False),
+    Column("update_time", _Time, nullable=False),
+    Column("waiting_since", _Time, nullable=False),
+    Column("start_time", _Time),
+    Column("end_time", _Time),
+    CheckConstraint(
+        "state IN ('pending', 'running', 'cancelling', 'completed', 'failed', 'cancelled')",
+        name="jobs_state",
+    ),
+)
+Index(
+    "jobs_request",
+    jobs.c.tenant,
+    jobs.c.request_id,
+    unique=True,
+    postgresql_where=jobs.c.request_id.is_not(None),
+)
+Index("jobs_newest", jobs.c.tenant, jobs.c.create_time.desc(), jobs.c.id.desc())
+Index(
+    "jobs_pending",
+    jobs.c.priority.desc(),
+    jobs.c.run_after,
+    jobs.c.id,
+    postgresql_where=text("state = 'pending'"),
+)
+# Not over lease_expires, so that a heartbeat touches no index.
+Index("jobs_held", jobs.c.id, postgresql_where=text("state IN ('running', 'cancelling')"))
+
+job_blobs: Final = Table(
+    "job_blobs",
+    metadata,
+    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+job_steps: Final = Table(
+    "job_steps",
+    metadata,
+    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("result", JSON, nullable=False),
+)
+
+job_events: Final = Table(
+    "job_events",
+    metadata,
+    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("time", _Time, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("done_steps", Integer, nullable=False),
+    Column("total_steps", Integer, nullable=False),
+    Column("current_step", Text, nullable=False),
+)

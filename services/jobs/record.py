@@ -1,0 +1,28 @@
+"""Values of the domain as JSON and back, for whoever keeps them. Which fields there are is told by
+the dataclasses alone.
+"""
+
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter
+
+Value = TypeVar("Value")
+
+_adapters: Final[dict[type, TypeAdapter[Any]]] = {}
+
+
+def dump(value: object) -> Any:
+    """Write a dataclass as JSON."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def load(kind: type[Value], record: Any) -> Value:
+    """Read a dataclass that `dump` wrote; fields that it did not have yet take their defaults."""
+    value: Value = _adapter(kind).validate_python(record)
+    return value
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
