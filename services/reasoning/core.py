@@ -3,6 +3,7 @@
 It knows neither the contract nor which engine answers.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
@@ -51,7 +52,8 @@ class Reasoning:
         """
         received = self._clock.monotonic()
         messages = _conversation(turns)
-        schema = Schema(json_schema)
+        # In a thread, because a caller decides how much work a schema is.
+        schema = await asyncio.to_thread(Schema, json_schema)
         input_tokens = output_tokens = 0
         async with self._chat.turn():
             for _ in range(_TRIES):
@@ -60,7 +62,7 @@ class Reasoning:
                 output_tokens += answer.output_tokens
                 _require_whole(answer)
                 try:
-                    value = schema.read(answer.text)
+                    value = await asyncio.to_thread(schema.read, answer.text)
                 except Misfit as misfit:
                     messages = [*messages, *_complaint(answer, misfit)]
                     continue

@@ -1,0 +1,140 @@
+"""The reasoning room over a real channel, with the double of an engine behind it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import pytest
+from google.protobuf import json_format
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_status import rpc_status
+from mesh.reasoning.v1 import reasoning_service_pb2 as pb
+from mesh.reasoning.v1 import reasoning_service_pb2_grpc as pb_grpc
+from mesh.types.v1 import chat_pb2, image_pb2
+
+from services.chassis import client
+from services.chassis.clock import SystemClock
+from services.chassis.errors import InvalidInput, Precondition, Unimplemented
+from services.chassis.server import Server
+from services.engine.chat import Chat
+from services.reasoning.adapters.openai import engine_from_config
+from services.reasoning.config import ReasoningConfig
+from services.reasoning.core import Reasoning
+from services.reasoning.rpc import ReasoningServicer
+from tests.doubles.engine_llama import free_port
+from tests.doubles.engine_server import MODEL, SENTENCE, EngineServer, engine_server
+from tests.doubles.pictures import scene_png
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "colour": {"type": "string", "enum": ["red", "green", "blue"]},
+        "boxes": {"type": "integer", "minimum": 0, "maximum": 9},
+    },
+    "required": ["colour", "boxes"],
+    "additionalProperties": False,
+}
+
+
+@asynccontextmanager
+async def reasoning_room(engine_url: str) -> AsyncIterator[pb_grpc.ReasoningServiceStub]:
+    config = ReasoningConfig(listen="127.0.0.1:0", engine_url=engine_url, drain_seconds=1)
+    async with engine_from_config(config) as engine:
+        core = Reasoning(Chat(engine, config), clock=SystemClock())
+        server = Server(config)
+        register = pb_grpc.add_ReasoningServiceServicer_to_server
+        service = pb.DESCRIPTOR.services_by_name["ReasoningService"]
+        server.add(register, ReasoningServicer(core), service, health=core.health)
+        async with server.running() as address, client.channel(address) as channel:
+            yield pb_grpc.ReasoningServiceStub(channel)
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[EngineServer]:
+    async with engine_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def room(engine: EngineServer) -> AsyncIterator[pb_grpc.ReasoningServiceStub]:
+    async with reasoning_room(engine.url) as stub:
+        yield stub
+
+
+def question(text: str) -> list[chat_pb2.Message]:
+    return [chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.Part(text=text)])]
+
+
+async def test_a_conversation_is_answered(room: pb_grpc.ReasoningServiceStub) -> None:
+    response = await client.call(room.Generate, pb.GenerateRequest(messages=question("What?")))
+    assert response.text == SENTENCE
+    assert response.finish_reason == chat_pb2.FINISH_REASON_STOP
+    assert response.model == MODEL
+    assert response.usage.output_tokens == len(SENTENCE.split())
+
+
+async def test_an_object_is_extracted(
+    room: pb_grpc.ReasoningServiceStub, engine: EngineServer
+) -> None:
+    engine.reply = lambda body: '{"colour": "red", "boxes": 3}'
+    request = pb.ExtractRequest(messages=question("What?"), json_schema=json.dumps(SCHEMA))
+    response = await client.call(room.Extract, request)
+    assert json_format.MessageToDict(response.value) == {"colour": "red", "boxes": 3}
+    assert engine.bodies[0]["temperature"] == 0
+
+
+async def test_an_object_that_was_cut_is_told_as_a_failed_precondition(
+    room: pb_grpc.ReasoningServiceStub,
+) -> None:
+    request = pb.ExtractRequest(
+        messages=question("What?"),
+        json_schema=json.dumps(SCHEMA),
+        sampling=chat_pb2.Sampling(max_tokens=1),
+    )
+    with pytest.raises(Precondition) as refused:
+        await client.call(room.Extract, request)
+    assert refused.value.code == "ANSWER_CUT"
+
+
+@pytest.mark.parametrize("schema", ["{}", "not json", '{"type": "object", "required": 1}'])
+async def test_a_schema_that_is_none_is_refused_by_its_field(
+    room: pb_grpc.ReasoningServiceStub, schema: str
+) -> None:
+    request = pb.ExtractRequest(messages=question("What?"), json_schema=schema)
+    with pytest.raises(InvalidInput) as refused:
+        await client.call(room.Extract, request)
+    assert refused.value.violations[0].field == "json_schema"
+
+
+async def test_a_picture_is_refused_by_its_place(
+    room: pb_grpc.ReasoningServiceStub, engine: EngineServer
+) -> None:
+    part = chat_pb2.Part(image=image_pb2.Image(data=scene_png()))
+    messages = [chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[part])]
+    with pytest.raises(InvalidInput) as refused:
+        await client.call(room.Generate, pb.GenerateRequest(messages=messages))
+    assert refused.value.violations[0].field == "messages[0].parts[0].image"
+    assert engine.bodies == []
+
+
+async def test_a_stream_is_not_built_yet_and_says_so(
+    room: pb_grpc.ReasoningServiceStub,
+) -> None:
+    request = pb.GenerateStreamRequest(messages=question("What?"))
+    with pytest.raises(Unimplemented, match="GenerateStream is not built yet; use Generate"):
+        await anext(client.stream(room.GenerateStream, request))
+
+
+async def test_an_engine_that_is_down_is_unavailable_with_a_time_to_try_again() -> None:
+    async with reasoning_room(f"http://127.0.0.1:{free_port()}/v1") as room:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await room.Generate(pb.GenerateRequest(messages=question("What?")))
+        model = (await client.call(room.GetModel, pb.GetModelRequest())).model
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    status = rpc_status.from_call(failed.value)
+    retry = RetryInfo()
+    assert status is not None
+    assert any(detail.Unpack(retry) for detail in status.details)
+    assert retry.retry_delay.seconds >= 1
+    assert model.ready is False

@@ -1,0 +1,108 @@
+import json
+
+import pytest
+
+from services.chassis.errors import Internal, InvalidInput, Precondition
+from services.engine.domain import FinishReason, Role, Sampling, Turn
+from services.reasoning.core import Reasoning
+from tests.doubles import engine_server as faults
+from tests.doubles.engine_server import EngineServer
+
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {"zebra": {"type": "integer"}, "ant": {"type": "string"}},
+        "required": ["zebra"],
+    }
+)
+QUESTION = [Turn(Role.USER, ("How many?",))]
+
+
+async def test_a_conversation_is_answered(reasoning: Reasoning) -> None:
+    generated = await reasoning.generate(QUESTION, Sampling())
+    assert generated.answer.text == faults.SENTENCE
+    assert generated.answer.finish_reason is FinishReason.STOP
+    assert generated.processing_time.total_seconds() > 0
+
+
+@pytest.mark.parametrize("arguments", [("generate",), ("extract", SCHEMA)])
+async def test_a_picture_is_refused_by_its_place(
+    reasoning: Reasoning, server: EngineServer, arguments: tuple[str, ...]
+) -> None:
+    turns = [Turn(Role.USER, ("look", b"\xff\xd8")), *QUESTION]
+    how, *schema = arguments
+    with pytest.raises(InvalidInput) as refused:
+        await getattr(reasoning, how)(turns, *schema, Sampling())
+    assert refused.value.violations[0].field == "messages[0].parts[1].image"
+    assert "vision" in refused.value.remedy
+    assert server.bodies == []
+
+
+async def test_a_conversation_that_ends_with_the_model_is_refused(reasoning: Reasoning) -> None:
+    with pytest.raises(InvalidInput):
+        await reasoning.generate([*QUESTION, Turn(Role.ASSISTANT, ("x",))], Sampling())
+
+
+async def test_an_object_that_fits_is_given_and_the_schema_keeps_its_order(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.reply = lambda body: '{"zebra": 3, "ant": "a"}'
+    extracted = await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    assert extracted.value == {"zebra": 3, "ant": "a"}
+    sent = server.bodies[0]["response_format"]
+    assert sent["type"] == "json_schema"
+    assert sent["json_schema"]["strict"] is True
+    assert json.dumps(sent["json_schema"]["schema"]) == SCHEMA
+
+
+async def test_a_schema_that_is_none_is_refused_before_the_engine_is_asked(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await reasoning.extract(QUESTION, "[]", Sampling())
+    assert refused.value.violations[0].field == "json_schema"
+    assert server.bodies == []
+
+
+async def test_an_answer_that_was_cut_is_a_precondition_with_a_remedy(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.reply = lambda body: '{"zebra": 3, "ant": "a b c"}'
+    with pytest.raises(Precondition) as refused:
+        await reasoning.extract(QUESTION, SCHEMA, Sampling(max_tokens=2))
+    assert refused.value.code == "ANSWER_CUT"
+    assert "max_tokens" in refused.value.remedy
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("first", ["no JSON", '{"zebra": "three"}', "[]", '{"ant": "a"}'])
+async def test_an_answer_that_does_not_fit_is_asked_for_once_more(
+    reasoning: Reasoning, server: EngineServer, first: str
+) -> None:
+    replies = iter([first, '{"zebra": 3}'])
+    server.reply = lambda body: next(replies)
+    extracted = await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    assert extracted.value == {"zebra": 3}
+    assert extracted.output_tokens == len(first.split()) + 2
+    again = server.bodies[1]["messages"]
+    assert [it["role"] for it in again] == ["user", "assistant", "user"]
+    assert again[1]["content"] == first
+    assert "does not fit" in again[2]["content"]
+
+
+async def test_a_model_that_never_fits_is_given_up(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.reply = lambda body: "never"
+    with pytest.raises(Internal) as refused:
+        await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    assert refused.value.code == "SCHEMA_NOT_MET"
+    assert len(server.bodies) == 2
+
+
+async def test_the_model_is_ready_while_its_engine_answers(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    assert (await reasoning.model()).ready is True
+    server.models_fault = faults.answer_with(503)
+    assert (await reasoning.model()).ready is False
