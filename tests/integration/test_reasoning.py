@@ -1,8 +1,10 @@
-"""The reasoning room over a real channel, with the double of an engine behind it."""
+"""The reasoning room over a real channel, with the double of an engine, and once a real one."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import grpc
 import pytest
@@ -13,6 +15,7 @@ from mesh.reasoning.v1 import reasoning_service_pb2 as pb
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as pb_grpc
 from mesh.types.v1 import chat_pb2, image_pb2
 
+from sensorium.weights import store
 from services.chassis import client
 from services.chassis.clock import SystemClock
 from services.chassis.errors import InvalidInput, Precondition, Unimplemented
@@ -22,7 +25,7 @@ from services.reasoning.adapters.openai import engine_from_config
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 from services.reasoning.rpc import ReasoningServicer
-from tests.doubles.engine_llama import free_port
+from tests.doubles.engine_llama import free_port, llama
 from tests.doubles.engine_server import MODEL, SENTENCE, EngineServer, engine_server
 from tests.doubles.pictures import scene_png
 
@@ -138,3 +141,28 @@ async def test_an_engine_that_is_down_is_unavailable_with_a_time_to_try_again() 
     assert any(detail.Unpack(retry) for detail in status.details)
     assert retry.retry_delay.seconds >= 1
     assert model.ready is False
+
+
+@pytest.fixture
+async def small_model() -> Path:
+    return await asyncio.to_thread(store.ensure, "language-0.5b") / "model.gguf"
+
+
+@pytest.mark.timeout(300)
+async def test_a_real_model_answers_and_extracts_what_it_was_told(
+    small_model: Path,
+) -> None:
+    said = "The shelf holds 3 boxes. They are red. Say how many boxes there are and their colour."
+    async with (
+        llama(small_model, None, alias="language-0.5b", start_seconds=60) as url,
+        reasoning_room(url) as room,
+    ):
+        asked = pb.GenerateRequest(
+            messages=question("What colour is a clear daytime sky? Answer in one word."),
+            sampling=chat_pb2.Sampling(max_tokens=8, temperature=0),
+        )
+        answered = await client.call(room.Generate, asked)
+        request = pb.ExtractRequest(messages=question(said), json_schema=json.dumps(SCHEMA))
+        extracted = await client.call(room.Extract, request)
+    assert "blue" in answered.text.lower()
+    assert json_format.MessageToDict(extracted.value) == {"colour": "red", "boxes": 3}
