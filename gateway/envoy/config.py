@@ -105,8 +105,8 @@ class GatewayConfig(Config):
         elif listen and not _is_loopback(listen) and not known.get("allow_anonymous"):
             raise _refusal(
                 f"listening beyond loopback, on {listen}, demands keys: name the file of public"
-                " keys here, or listen on 127.0.0.1, or set GATEWAY_ALLOW_ANONYMOUS=true if nobody but"
-                " you can reach the port"
+                " keys here, or listen on 127.0.0.1, or set GATEWAY_ALLOW_ANONYMOUS=true if nobody"
+                " but you can reach the port"
             )
         return file
 

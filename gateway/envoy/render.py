@@ -15,8 +15,6 @@ from gateway.envoy.config import GatewayConfig, host_of
 from services.chassis import limits, names
 
 HERE: Final = Path(__file__).parent
-GRACE_SECONDS: Final = 5
-"""How much longer than a room the edge waits, so that the room's own answer comes first."""
 
 
 def render(config: GatewayConfig) -> str:
@@ -45,8 +43,8 @@ def render(config: GatewayConfig) -> str:
         replies=replies.mappers(),
         limits=limits,
         names=names,
-        unary_seconds=int(limits.UNARY_DEADLINE.total_seconds()) + GRACE_SECONDS,
-        stream_seconds=int(limits.STREAM_DEADLINE.total_seconds()) + GRACE_SECONDS,
+        unary_seconds=int(limits.UNARY_DEADLINE.total_seconds()),
+        stream_seconds=int(limits.STREAM_DEADLINE.total_seconds()),
     )
 
 

@@ -24,6 +24,9 @@ NO_ANSWER: Final = errors.Unavailable(
     remedy="try again shortly; if it stays so, its log says why",
     retry_after=SOON,
 )
+TOO_LATE: Final = errors.TimedOut(
+    "the call took longer than its deadline allows", remedy="ask for less at once"
+)
 NO_KEY: Final = "send a valid key as 'Authorization: Bearer', as 'x-api-key' or as '?api_key='"
 
 REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
@@ -45,7 +48,7 @@ REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
             code="NO_SUCH_CALL",
         ),
     ),
-    (408, errors.TimedOut("the request took too long", remedy="send it faster, or ask for less")),
+    (408, errors.TimedOut("the request came too slowly", remedy="send it without long pauses")),
     (
         413,
         errors.InvalidInput(
@@ -63,7 +66,7 @@ REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
         ),
     ),
     (503, NO_ANSWER),
-    (504, errors.TimedOut("the answer took too long", remedy="ask for less at once")),
+    (504, TOO_LATE),
 )
 """The answer to a REST caller by its HTTP status."""
 
@@ -107,6 +110,12 @@ def mappers() -> list[dict[str, Any]]:
     return [
         {"filter": _UNKNOWN_FIELD, **_json(unknown)},
         *_of_grpc(),
+        # Envoy calls a call's own time limit 408, which would ask clients to send it once more.
+        {
+            "filter": {"response_flag_filter": {"flags": ["DT"]}},
+            "status_code": 504,
+            **_json(TOO_LATE),
+        },
         *({"filter": _status_is(code), **_json(error)} for code, error in REST),
         {"filter": _status_is(400, "GE"), **_json(other)},
     ]

@@ -1,0 +1,519 @@
+import base64
+import io
+import json
+import uuid
+from datetime import timedelta
+
+import aiohttp
+import grpc
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.chassis import client, errors, limits
+from tests.doubles import edge as edges
+from tests.doubles import keys, otlp, rooms
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
+
+JOB = str(uuid.uuid4())
+CREATE, GET, LIST, WATCH = (
+    f"/mesh.jobs.v1.JobService/{name}" for name in ("CreateJob", "GetJob", "ListJobs", "WatchJob")
+)
+
+
+@in_module
+async def bridge():
+    async def answer(request):
+        if request.headers.get("upgrade") == "websocket":
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            await socket.send_str(await socket.receive_str())
+            return await socket.close()
+        return web.json_response({"path": request.path_qs, "headers": dict(request.headers)})
+
+    app = web.Application()
+    app.router.add_route("*", "/{any:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0]
+    yield f"{host}:{port}"
+    await runner.cleanup()
+
+
+@in_module
+async def mesh():
+    async with rooms.serving() as mesh:
+        yield mesh
+
+
+@pytest.fixture
+def received(mesh):
+    mesh.received.clear()
+    mesh.answers.clear()
+    return mesh.received
+
+
+@in_module
+async def collector():
+    async with otlp.collecting() as collector:
+        yield collector
+
+
+@in_module
+async def edge(tmp_path_factory, mesh, bridge, collector):
+    targets = mesh.targets | {"bridge": bridge}
+    folder = tmp_path_factory.mktemp("edge")
+    async with edges.running(folder, targets, otlp_target=collector.target) as edge:
+        yield edge
+
+
+@in_module
+async def guarded_edge(tmp_path_factory, mesh, bridge):
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "jwks.json").write_text(json.dumps(keys.PUBLIC_KEYS))
+    targets = mesh.targets | {"bridge": bridge}
+    async with edges.running(folder, targets, jwks_file=folder / "jwks.json") as edge:
+        yield edge
+
+
+@in_module
+async def lonely_edge(tmp_path_factory):
+    async with edges.running(tmp_path_factory.mktemp("lonely"), {}) as edge:
+        yield edge
+
+
+@in_module
+async def http():
+    timeout = aiohttp.ClientTimeout(total=20)
+    async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as http:
+        yield http
+
+
+@in_module
+async def channel(edge):
+    async with client.channel(edge.address) as channel:
+        yield channel
+
+
+def problem(body):
+    """The parts of an error that a client reads: it must have no others."""
+    assert body.keys() == {"code", "message", "details"}
+    assert body["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
+    assert body["details"][0]["domain"] == "sensorium"
+    return body["code"], body["details"][0]["reason"], body["message"]
+
+
+@pytest.mark.parametrize(("path", "verb", "template", "body"), rooms.BINDINGS)
+async def test_every_rest_call_reaches_its_method(path, verb, template, body, edge, http, received):
+    sent = {"": {}, "*": {"json": {}}}.get(body, {"data": b"raw"})
+    async with http.request(verb, edge.url + template.replace("{id}", JOB), **sent) as answer:
+        assert answer.status == 200, await answer.text()
+        await answer.read()
+    assert [(call.room, call.method) for call in received] == [(path.split(".")[1], path)]
+    if "{id}" in template:
+        assert received[0].requests[0].id == JOB
+
+
+@pytest.mark.parametrize("path", rooms.METHODS)
+async def test_every_method_is_served_over_grpc_on_the_same_port(path, channel, received):
+    answer = rooms.call(channel, path)
+    if rooms.METHODS[path].server_streaming:
+        assert len([it async for it in answer]) == 1
+    else:
+        await answer
+    assert [(call.room, call.method) for call in received] == [(path.split(".")[1], path)]
+
+
+async def test_a_grpc_caller_gets_the_rooms_error_with_its_details(channel, mesh, received):
+    mesh.answers[GET] = [errors.NotFound("no job", remedy="look", code="NO_SUCH_JOB")]
+    with pytest.raises(errors.NotFound) as refused:
+        await client.call(lambda request, **options: rooms.call(channel, GET, **options), None)
+    assert refused.value.code == "NO_SUCH_JOB"
+    assert refused.value.remedy == "look"
+
+
+async def test_a_rest_caller_gets_the_rooms_error_with_its_details(edge, http, mesh, received):
+    refused = errors.InvalidInput.field("input.images[3].data", "no picture", remedy="send one")
+    mesh.answers[GET] = [refused]
+    async with http.get(f"{edge.url}/mesh/v1/jobs/{JOB}") as answer:
+        assert answer.status == 400
+        assert answer.content_type == "application/json"
+        body = await answer.json()
+    assert problem(body) == (3, "INVALID_INPUT", "input.images[3].data: no picture; send one")
+    assert body["details"][1]["field_violations"][0]["field"] == "input.images[3].data"
+
+
+async def test_json_spells_fields_as_the_contract_does_and_leaves_no_number_out(
+    edge, http, received
+):
+    async with http.get(f"{edge.url}/mesh/v1/queue:stats") as answer:
+        assert await answer.json() == {"pending_jobs": 0, "running_jobs": 0}
+
+
+async def test_a_stream_comes_as_server_sent_events(edge, http, mesh, received):
+    kind = rooms.message("mesh.jobs.v1.JobEvent", sequence=7, kind=8)
+    mesh.answers[WATCH] = [
+        rooms.message("mesh.jobs.v1.WatchJobResponse", event=kind),
+        rooms.message("mesh.jobs.v1.WatchJobResponse"),
+    ]
+    async with http.get(f"{edge.url}/mesh/v1/jobs/{JOB}:watch?after_sequence=6") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "text/event-stream"
+        first, second, rest = (await answer.text()).split("\n\n")
+    assert received[0].requests[0].after_sequence == 6
+    event = json.loads(first.removeprefix("data: "))["event"]
+    assert (event["sequence"], event["kind"]) == (7, "JOB_EVENT_KIND_COMPLETED")
+    assert (second, rest) == ("data: {}", "")
+
+
+async def test_a_stream_that_fails_at_once_is_an_error_in_json(edge, http, mesh, received):
+    mesh.answers[WATCH] = [errors.NotFound("no job")]
+    async with http.get(f"{edge.url}/mesh/v1/jobs/{JOB}:watch") as answer:
+        assert answer.status == 404
+        assert problem(await answer.json()) == (5, "NOT_FOUND", "no job")
+
+
+async def test_a_raw_body_arrives_as_it_was_sent(edge, http, received):
+    sent = bytes(range(256)) * 1024
+    url = f"{edge.url}/mesh/v1/vision:describeUpload?prompt=what%20is%20it%3F"
+    async with http.post(url, data=sent, headers={"content-type": "image/png"}) as answer:
+        assert answer.status == 200
+    request = received[0].requests[0]
+    assert (request.image.data, request.image.content_type) == (sent, "image/png")
+    assert request.prompt == "what is it?"
+
+
+@pytest.mark.parametrize("size", [limits.BODY_BYTES, limits.BODY_BYTES - limits.MEBIBYTE])
+async def test_a_raw_body_up_to_the_limit_arrives(size, edge, http, received):
+    async with http.post(
+        f"{edge.url}/mesh/v1/audio:transcribe", data=io.BytesIO(bytes(size))
+    ) as answer:
+        assert answer.status == 200
+    assert len(received[0].requests[0].audio.data) == size
+
+
+async def test_a_large_picture_in_json_arrives(edge, http, received):
+    sent = bytes(23 * limits.MEBIBYTE)
+    body = {"image": {"data": base64.b64encode(sent).decode()}, "prompt": "after it"}
+    data = io.BytesIO(json.dumps(body).encode())
+    async with http.post(f"{edge.url}/mesh/v1/vision:describe", data=data) as answer:
+        assert answer.status == 200
+    request = received[0].requests[0]
+    assert request.image.data == sent
+    assert request.prompt == "after it"
+
+
+@pytest.mark.parametrize("path", ["audio:transcribe", "vision:describe"])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_over_the_limit_is_refused(path, chunked, edge, http, received):
+    async def chunks():
+        for _ in range(limits.BODY_BYTES // limits.MEBIBYTE + 1):
+            yield b" " * limits.MEBIBYTE
+
+    data = chunks() if chunked else io.BytesIO(b" " * (limits.BODY_BYTES + 1))
+    async with http.post(f"{edge.url}/mesh/v1/{path}", data=data) as answer:
+        assert answer.status == 413
+        code, reason, message = problem(await answer.json())
+    assert (code, reason) == (3, "BODY_TOO_LARGE")
+    assert "32 MiB" in message
+    assert received == []
+
+
+BAD_JSON = {
+    "cut": (b'{"type": ', "MALFORMED_REQUEST", "Unexpected end of string"),
+    "no json": (b"type=caption_v1", "MALFORMED_REQUEST", "type=caption_v1"),
+    "an array": (b"[1]", "MALFORMED_REQUEST", "must be a message"),
+    "an unknown field": (b'{"tipe": "a"}', "UNKNOWN_FIELD", "tipe: there is no such field"),
+    "an unknown field deep inside": (
+        b'{"input": {"captionV1": {"images": [{}, {"id": "a\\"{", "date": [1]}]}}}',
+        "UNKNOWN_FIELD",
+        "input.captionV1.images[1].date: there is no such field",
+    ),
+    "an unknown field with a hostile name": (
+        b'{"a\\u0000\\"%REQ(:path)%\xff\n": 1}',
+        "UNKNOWN_FIELD",
+        "%REQ(:path)%",
+    ),
+    "text for a number": (b'{"input": {"captionV1": 1}}', "MALFORMED_REQUEST", "caption"),
+    "an object for text": (b'{"type": {"a": 1}}', "MALFORMED_REQUEST", "type"),
+    "no base64": (
+        b'{"input": {"caption_v1": {"images": [{"data": "!"}]}}}',
+        "MALFORMED_REQUEST",
+        "input.caption_v1.images[0].data",
+    ),
+    "two inputs": (
+        b'{"input": {"caption_v1": {}, "transcription_v1": {}}}',
+        "MALFORMED_REQUEST",
+        "transcription_v1",
+    ),
+    "no depth": (b'{"client_data": ' + b'{"a":' * 5000, "MALFORMED_REQUEST", ""),
+}
+
+
+@pytest.mark.parametrize("case", BAD_JSON)
+async def test_bad_json_is_refused_with_the_place_and_the_remedy(case, edge, http, received):
+    body, reason, names = BAD_JSON[case]
+    headers = {"content-type": "application/json"}
+    async with http.post(f"{edge.url}/mesh/v1/jobs", data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert answer.content_type == "application/json"
+        code, told, message = problem(await answer.json())
+    assert (code, told) == (3, reason)
+    assert names in message
+    assert "; " in message, "there is no remedy"
+    assert received == []
+
+
+@pytest.mark.parametrize(
+    "client_data",
+    [
+        {"any": {"depth": [{"of": 'f"ields'}, [1.5e3, True, None]]}},
+        {},
+        {"\\": "\\", "tipe": "\\\\"},
+    ],
+)
+async def test_free_form_fields_may_hold_anything(client_data, edge, http, received):
+    body = {"clientData": client_data, "type": "after"}
+    async with http.post(f"{edge.url}/mesh/v1/jobs", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+    assert received[0].requests[0].type == "after"
+    assert dict(received[0].requests[0].client_data).keys() == client_data.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/mesh/v1/jobs?colour=red", '"colour"'),
+        ("/mesh/v1/jobs?page_size=many", "page_size"),
+        ("/mesh/v1/jobs?state=asleep", "state"),
+    ],
+)
+async def test_a_bad_query_is_refused_by_name(path, names, edge, http, received):
+    async with http.get(edge.url + path) as answer:
+        assert answer.status == 400
+        code, reason, message = problem(await answer.json())
+    assert (code, reason) == (3, "MALFORMED_REQUEST")
+    assert names in message
+    assert received == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("GET", "/mesh/v1/nothing"),
+        ("DELETE", "/mesh/v1/jobs"),
+        ("GET", "/mesh/"),
+        ("POST", CREATE),
+        ("POST", "/mesh.jobs.v1.JobService/Nothing"),
+    ],
+)
+async def test_a_call_that_the_contract_lacks_is_told_apart(verb, path, edge, http, received):
+    async with http.request(verb, edge.url + path) as answer:
+        assert answer.status == 404
+        code, reason, message = problem(await answer.json())
+    assert (code, reason) == (5, "NO_SUCH_CALL")
+    assert f"nothing answers {verb} {path};" in message
+    assert received == []
+
+
+async def test_headers_over_the_limit_are_refused(edge, http):
+    headers = {"x-long": "a" * (limits.HEADER_KIBIBYTES + 1) * 1024}
+    async with http.get(f"{edge.url}/mesh/v1/jobs", headers=headers) as answer:
+        assert answer.status == 431
+        assert problem(await answer.json())[1] == "HEADERS_TOO_LARGE"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/mesh/v1/queue:stats", "/mesh/v1/vision/model", "/mesh/v1/audio/model", "/api/v1/jobs"],
+)
+async def test_a_room_that_is_down_is_told_with_the_time_to_try_again(path, lonely_edge, http):
+    async with http.get(lonely_edge.url + path) as answer:
+        assert answer.status == 503
+        assert answer.headers["retry-after"] == "1"
+        body = await answer.json()
+    code, reason, message = problem(body)
+    assert (code, reason) == (14, "UNAVAILABLE")
+    assert "127.0.0.1" not in message
+    assert body["details"][1] == {
+        "@type": "type.googleapis.com/google.rpc.RetryInfo",
+        "retry_delay": "1s",
+    }
+
+
+async def test_a_room_that_is_down_is_told_to_grpc_callers_too(lonely_edge):
+    async with client.channel(lonely_edge.address) as channel:
+        with pytest.raises(errors.Unavailable) as refused:
+            await client.call(lambda request, **options: rooms.call(channel, GET, **options), None)
+    assert refused.value.retry_after.total_seconds() == 1
+    assert "try again" in refused.value.remedy
+
+
+async def test_a_call_that_outlives_its_deadline_is_ended(
+    tmp_path, mesh, http, received, monkeypatch
+):
+    monkeypatch.setattr(limits, "UNARY_DEADLINE", timedelta(seconds=1))
+    mesh.answers[LIST] = [rooms.NEVER]
+    async with (
+        edges.running(tmp_path, mesh.targets) as hasty_edge,
+        http.get(f"{hasty_edge.url}/mesh/v1/jobs") as answer,
+    ):
+        assert answer.status == 504
+        assert problem(await answer.json())[:2] == (4, "TIMED_OUT")
+
+
+async def test_health_and_reflection_are_not_for_the_world(channel):
+    with pytest.raises(grpc.RpcError) as refused:
+        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    reflect = channel.stream_stream(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    )
+    with pytest.raises(grpc.RpcError) as refused:
+        await anext(aiter(reflect([b""])))
+    assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_the_edge_tells_its_own_health(edge, lonely_edge, http):
+    for healthy in (edge, lonely_edge):
+        async with http.get(f"{healthy.url}/healthz") as answer:
+            assert answer.status == 200
+
+
+async def test_everything_else_is_the_bridges(edge, http):
+    async with http.post(f"{edge.url}/api/v1/jobs?limit=3", json={"tipe": 1}) as answer:
+        assert (await answer.json())["path"] == "/api/v1/jobs?limit=3"
+
+
+async def test_a_websocket_reaches_the_bridge(edge, http):
+    async with http.ws_connect(f"{edge.url}/api/v1/ws") as socket:
+        await socket.send_str("through the edge")
+        assert await socket.receive_str(timeout=5) == "through the edge"
+
+
+SPOOFED = {"x-mesh-tenant": "victim", "X-Mesh-Anything": "1", "x_mesh_tenant": "victim"}
+
+
+async def test_nobody_can_say_from_outside_which_tenant_it_is(edge, http, channel, received):
+    async with http.get(f"{edge.url}/mesh/v1/jobs", headers=SPOOFED) as answer:
+        assert answer.status == 200
+    await rooms.call(channel, LIST, metadata=[("x-mesh-tenant", "victim")])
+    assert len(received) == 2
+    for call in received:
+        assert not [name for name in call.metadata if name.replace("_", "-").startswith("x-mesh-")]
+    async with http.get(f"{edge.url}/api/v1/jobs", headers=SPOOFED) as answer:
+        headers = (await answer.json())["headers"]
+    assert "victim" not in headers.values()
+
+
+CARRIERS = {
+    "bearer": lambda key: {"headers": {"authorization": f"Bearer {key}"}},
+    "header": lambda key: {"headers": {"x-api-key": key}},
+    "query": lambda key: {"params": {"api_key": key}},
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_key_opens_the_edge_and_names_the_tenant(carrier, guarded_edge, http, received):
+    sent = CARRIERS[carrier](keys.ACME)
+    sent["headers"] = sent.get("headers", {}) | SPOOFED
+    async with http.get(f"{guarded_edge.url}/mesh/v1/jobs", **sent) as answer:
+        assert answer.status == 200, await answer.text()
+    assert received[0].metadata["x-mesh-tenant"] == "acme"
+    assert keys.ACME not in str(received[0].metadata), "the key itself went on"
+    async with http.get(f"{guarded_edge.url}/api/v1/jobs", **sent) as answer:
+        told = await answer.json()
+    assert told["headers"]["x-mesh-tenant"] == "acme"
+    assert keys.ACME not in str(told), "the key itself went on"
+
+
+async def test_a_key_opens_the_edge_to_grpc_callers(guarded_edge, received):
+    async with client.channel(guarded_edge.address) as channel:
+        await rooms.call(channel, LIST, metadata=[("authorization", f"Bearer {keys.ACME}")])
+    assert received[0].metadata["x-mesh-tenant"] == "acme"
+
+
+async def test_a_key_without_a_tenant_is_of_the_default_tenant(guarded_edge, http, received):
+    sent = {"headers": {"x-api-key": keys.NO_TENANT} | SPOOFED}
+    async with http.get(f"{guarded_edge.url}/mesh/v1/jobs", **sent) as answer:
+        assert answer.status == 200
+    assert "x-mesh-tenant" not in received[0].metadata
+
+
+@pytest.mark.parametrize("key", ["EXPIRED", "FOREIGN_ISSUER", "FORGED", "UNSIGNED", "ENDLESS"])
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("path", ["/mesh/v1/jobs", "/api/v1/jobs"])
+async def test_a_key_that_is_not_good_opens_nothing(
+    key, carrier, path, guarded_edge, http, received
+):
+    sent = CARRIERS[carrier](getattr(keys, key))
+    async with http.get(guarded_edge.url + path, **sent) as answer:
+        assert answer.status == 401
+        code, reason, message = problem(await answer.json())
+    assert (code, reason) == (16, "UNAUTHENTICATED")
+    assert "x-api-key" in message
+    assert received == []
+
+
+async def test_without_a_key_the_edge_is_closed(guarded_edge, http, received):
+    for path in ("/mesh/v1/jobs", "/mesh/v1/nothing", "/api/v1/jobs", "/"):
+        async with http.get(guarded_edge.url + path) as answer:
+            assert answer.status == 401
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await http.ws_connect(f"{guarded_edge.url}/api/v1/ws")
+    assert refused.value.status == 401
+    async with client.channel(guarded_edge.address) as channel:
+        with pytest.raises(errors.Unauthenticated):
+            await client.call(lambda request, **options: rooms.call(channel, GET, **options), None)
+    assert received == []
+
+
+async def test_a_preflight_needs_no_key(guarded_edge, http):
+    headers = {"origin": "https://a.example", "access-control-request-method": "POST"}
+    async with http.options(f"{guarded_edge.url}/api/v1/jobs", headers=headers) as answer:
+        assert answer.status == 200
+
+
+async def test_no_key_and_no_query_is_logged_or_traced(edge, guarded_edge, http, collector):
+    secret, trace = uuid.uuid4().hex, uuid.uuid4().hex
+    headers = {"x-api-key": secret, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    for url in (edge.url, guarded_edge.url):
+        for path in ("/mesh/v1/vision:describeUpload", "/mesh/v1/nothing", "/api/v1/jobs"):
+            params = {"api_key": secret, "prompt": f"read {secret} to me"}
+            async with http.post(url + path, params=params, headers=headers, data=b"-"):
+                pass
+    await collector.wait_for(
+        lambda: len([it for it in collector.spans if it.trace_id == trace]) >= 5
+    )
+    assert secret not in str(collector.spans)
+    for each in (edge, guarded_edge):
+        # Envoy keeps lines for up to ten seconds; this makes it write them.
+        async with http.post(f"http://{each.admin}/reopen_logs") as answer:
+            assert answer.status == 200
+        logged = each.log.read_text()
+        assert "/mesh/v1/vision:describeUpload" in logged
+        assert secret not in logged
+
+
+async def test_a_trace_goes_on_through_the_edge(edge, http, received, collector):
+    trace = uuid.uuid4().hex
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    async with http.get(f"{edge.url}/mesh/v1/jobs", headers=headers) as answer:
+        assert answer.status == 200
+    _, told, parent, _ = received[0].metadata["traceparent"].split("-")
+    assert told == trace
+    spans = await collector.wait_for(
+        lambda: (
+            found
+            if len(found := [it for it in collector.spans if it.trace_id == trace]) == 2
+            else None
+        )
+    )
+    ingress, egress = sorted(spans, key=lambda span: span.parent_id != "00f067aa0ba902b7")
+    assert {ingress.service, egress.service} == {"gateway"}
+    assert egress.parent_id == ingress.span_id
+    assert egress.span_id == parent
