@@ -1,6 +1,7 @@
 """Not a double: llama.cpp itself, in a process of its own, as the launcher starts it."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -12,6 +13,8 @@ from services.engine.openai import OpenAIEngine
 
 AISLE = Path(__file__).parents[2] / "models/aisle/weights"
 ALIAS = "aisle"
+# Otherwise threads that wait for each other keep a small machine busy.
+IDLE_THREADS_SLEEP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 
 
 @asynccontextmanager
@@ -30,6 +33,7 @@ async def llama(
         *["--port", str(port), "--alias", alias],
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        env=os.environ | IDLE_THREADS_SLEEP,
     )
     url = f"http://127.0.0.1:{port}/v1"
     try:
