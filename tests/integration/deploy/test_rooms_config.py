@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from deploy import chart
+from gateway.bridge.config import BridgeConfig
 from services.audio.config import AudioConfig
 from services.chassis.config import Config
 from services.jobs.config import DatabaseConfig, JobsConfig, PeersConfig, WorkerConfig
@@ -19,6 +20,7 @@ CONFIGS: dict[str, list[type[Config]]] = {
     "vision": [VisionConfig],
     "reasoning": [ReasoningConfig],
     "audio": [AudioConfig],
+    "bridge": [BridgeConfig],
     "migrations": [DatabaseConfig],
 }
 SECRETS = {"JOBS_DATABASE_URL": "postgresql+psycopg://u:p@postgres/jobs"}
