@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from services.chassis.errors import InvalidInput
 from services.jobs.content import Image, Observation
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Work
@@ -15,7 +16,11 @@ async def observe(images: Sequence[Image], prompt: str, work: Work) -> tuple[Obs
     """Describe each picture, in steps `describe/0` and so on, each told as its description."""
 
     async def describe(image: Image) -> Json:
-        return await work.peers.vision.describe(await work.blob(image.blob), prompt)
+        try:
+            return await work.peers.vision.describe(await work.blob(image.blob), prompt)
+        except InvalidInput as error:
+            told = f"picture {images.index(image)}: {error.message}"
+            raise InvalidInput(told, remedy=error.remedy, code=error.code) from error
 
     texts = await work.steps.run_each("describe", images, describe, at_once=_AT_ONCE, tell=str)
     return tuple(

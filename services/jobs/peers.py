@@ -1,0 +1,92 @@
+"""The other rooms over gRPC, as the ports say. Failures come as the rooms raised them."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import grpc.aio
+from google.protobuf.json_format import MessageToDict
+from mesh.audio.v1 import audio_service_pb2 as audio_pb
+from mesh.audio.v1.audio_service_pb2_grpc import AudioServiceStub
+from mesh.reasoning.v1 import reasoning_service_pb2 as reasoning_pb
+from mesh.reasoning.v1.reasoning_service_pb2_grpc import ReasoningServiceStub
+from mesh.types.v1 import chat_pb2, image_pb2
+from mesh.vision.v1 import vision_service_pb2 as vision_pb
+from mesh.vision.v1.vision_service_pb2_grpc import VisionServiceStub
+
+from services.chassis import client
+from services.jobs import wire
+from services.jobs.config import PeersConfig
+from services.jobs.content import Blob, Transcript
+from services.jobs.domain import Json
+from services.jobs.pipelines.work import Peers
+
+_ANSWER_SECONDS: Final = 300.0
+"""For an answer about one picture or text: minutes on a slow machine with much before it."""
+_LISTEN_SECONDS: Final = 2 * 3600.0
+"""For a transcript: half the length of the longest recording."""
+_ROLES: Final = {
+    "system": chat_pb2.ROLE_SYSTEM,
+    "user": chat_pb2.ROLE_USER,
+    "assistant": chat_pb2.ROLE_ASSISTANT,
+}
+
+
+@asynccontextmanager
+async def connected(config: PeersConfig) -> AsyncIterator[Peers]:
+    """Open channels to the other rooms for a block."""
+    async with (
+        client.channel(config.vision_target) as vision,
+        client.channel(config.reasoning_target) as reasoning,
+        client.channel(config.audio_target) as audio,
+    ):
+        yield Peers(VisionRoom(vision), ReasoningRoom(reasoning), AudioRoom(audio))
+
+
+class VisionRoom:
+    """Sees."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = VisionServiceStub(channel)
+
+    async def describe(self, picture: Blob, prompt: str) -> str:
+        """Describe a picture."""
+        image = image_pb2.Image(data=picture.data)
+        request = vision_pb.DescribeRequest(image=image, prompt=prompt)
+        response = await client.call(self._stub.Describe, request, timeout=_ANSWER_SECONDS)
+        return str(response.description)
+
+
+class ReasoningRoom:
+    """Reasons."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = ReasoningServiceStub(channel)
+
+    async def extract(
+        self, turns: Sequence[tuple[str, str]], schema: Mapping[str, Json]
+    ) -> Mapping[str, Json]:
+        """Answer turns of (role, text) with a JSON object that fits the schema."""
+        messages = [
+            chat_pb2.Message(role=_ROLES[role], parts=[chat_pb2.Part(text=text)])
+            for role, text in turns
+        ]
+        request = reasoning_pb.ExtractRequest(messages=messages, json_schema=json.dumps(schema))
+        response = await client.call(self._stub.Extract, request, timeout=_ANSWER_SECONDS)
+        return MessageToDict(response.value)
+
+
+class AudioRoom:
+    """Hears."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = AudioServiceStub(channel)
+
+    async def transcribe(self, recording: Blob, language: str) -> Transcript:
+        """Transcribe a recording."""
+        request = audio_pb.TranscribeUploadRequest(language=language)
+        request.audio.data = recording.data
+        request.audio.content_type = recording.media_type
+        response = await client.call(self._stub.TranscribeUpload, request, timeout=_LISTEN_SECONDS)
+        return wire.transcript_from_pb(response.transcript)

@@ -1,0 +1,59 @@
+"""What becomes of a job whose attempt went wrong.
+
+- An engine or a room that is down or full (`Unavailable`, `Exhausted`) is not the job's fault: it
+  waits and is tried again, without using up an attempt, until its patience is at an end.
+- What may be chance (`TimedOut`, `Conflict`) or our own mistake (`Internal`, anything unknown) uses
+  up an attempt; so does a worker that dies. The job is tried again while any are left.
+- Anything else says that the job itself is wrong, and ends it.
+
+Waits double from attempt to attempt and are spread by chance, so that jobs that failed together do
+not all come back together; a longer wait that the engine asks for is kept to.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.chassis.errors import (
+    Conflict,
+    Exhausted,
+    Internal,
+    MeshError,
+    TimedOut,
+    Unavailable,
+)
+from services.jobs.domain import Claim, Failure, JobError
+
+_FIRST_WAIT: Final = timedelta(seconds=1)
+_MOST_DOUBLINGS: Final = 16
+
+
+def judge(
+    error: Exception,
+    claim: Claim,
+    *,
+    now: datetime,
+    patience: timedelta,
+    longest_wait: timedelta,
+    chance: float,
+) -> Failure | JobError:
+    """Say whether the job is to be tried again, or how it ends. `chance` is from 0 to 1."""
+    if not isinstance(error, MeshError):
+        error = Internal(
+            "something failed inside the worker", remedy="the cause is in the worker's log"
+        )
+    told = JobError(reason=error.code, message=str(error), retryable=True)
+    wait = _wait(claim.job.attempt, longest_wait, chance)
+    match error:
+        case Unavailable() | Exhausted():
+            if now - claim.waiting_since >= patience:
+                return told
+            return Failure(told, max(wait, error.retry_after or timedelta()), counts=False)
+        case TimedOut() | Conflict() | Internal():
+            return Failure(told, wait, counts=True) if claim.attempts_left > 0 else told
+        case _:
+            return JobError(reason=error.code, message=str(error), retryable=False)
+
+
+def _wait(attempt: int, longest: timedelta, chance: float) -> timedelta:
+    doublings = min(max(attempt - 1, 0), _MOST_DOUBLINGS)
+    return min(_FIRST_WAIT * (1 << doublings), longest) * (0.5 + chance / 2)

@@ -1,0 +1,185 @@
+"""A worker: claims jobs, keeps their leases alive, works on several at once, and when it is stopped
+hands back what it has. It knows no type of job. Run it as `python -m services.jobs.worker`.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from services.chassis import names, process
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.errors import MeshError
+from services.chassis.server import Server
+from services.jobs import peers, verdict
+from services.jobs.adapters.postgres import Database, PostgresJobQueue
+from services.jobs.attempt import Attempt, Stop
+from services.jobs.bells import Bell
+from services.jobs.config import PeersConfig, WorkerConfig
+from services.jobs.domain import Claim, Failure, JobError, JobId, JobState
+from services.jobs.pipelines.work import Peers
+from services.jobs.ports import JobQueue
+
+_log = logging.getLogger(__name__)
+
+_BEATS_PER_LEASE: Final = 3
+
+
+class Worker:
+    """Works on the jobs of a queue with the help of the other rooms. May be run once."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        peers: Peers,
+        config: WorkerConfig,
+        *,
+        name: str,
+        clock: Clock,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._peers = peers
+        self._config = config
+        self._name = name
+        self._clock = clock
+        self._chance = chance
+        self._lease = timedelta(seconds=config.lease_seconds)
+        self._beat_seconds = config.lease_seconds / _BEATS_PER_LEASE
+        self._attempts: dict[JobId, Attempt] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work for a block; at its end hand back what is under way, within the drain time."""
+        with self._queue.work() as bell:
+            async with asyncio.TaskGroup() as group:
+                claiming = group.create_task(self._claim(group, bell))
+                keeping = [
+                    group.create_task(self._keep_leases()),
+                    group.create_task(self._reclaim()),
+                ]
+                try:
+                    yield
+                finally:
+                    await self._drain(claiming, bell)
+                    for task in (*keeping, *self._tasks):
+                        task.cancel()
+
+    async def _claim(self, group: asyncio.TaskGroup, bell: Bell) -> None:
+        while not self._stopping:
+            free = self._config.concurrency - len(self._attempts)
+            claims = await self._claimed(free) if free else ()
+            for claim in claims:
+                attempt = Attempt(
+                    self._queue, claim, self._peers, lease=self._lease, judge=self._judge
+                )
+                self._attempts[claim.job.id] = attempt
+                task = group.create_task(self._attempt(attempt, bell))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+            if not free or len(claims) < free:
+                await bell.wait(self._config.poll_seconds)
+
+    async def _claimed(self, free: int) -> Sequence[Claim]:
+        try:
+            return await self._queue.claim(self._name, limit=free, lease=self._lease)
+        except MeshError as error:
+            _log.warning("cannot claim jobs", extra={"reason": error.code})
+            return ()
+
+    async def _attempt(self, attempt: Attempt, bell: Bell) -> None:
+        try:
+            await attempt.run()
+        finally:
+            del self._attempts[attempt.claim.job.id]
+            # A place is free.
+            bell.ring()
+
+    def _judge(self, error: Exception, claim: Claim) -> Failure | JobError:
+        return verdict.judge(
+            error,
+            claim,
+            now=self._clock.now(),
+            patience=timedelta(seconds=self._config.patience_seconds),
+            longest_wait=timedelta(seconds=self._config.backoff_seconds),
+            chance=self._chance(),
+        )
+
+    async def _keep_leases(self) -> None:
+        with self._queue.cancels() as bell:
+            while True:
+                await bell.wait(self._beat_seconds)
+                attempts = tuple(self._attempts.values())
+                if not attempts:
+                    continue
+                try:
+                    states = await self._queue.heartbeat(
+                        [attempt.claim for attempt in attempts], lease=self._lease
+                    )
+                except MeshError as error:
+                    _log.warning("cannot renew leases", extra={"reason": error.code})
+                    continue
+                for attempt in attempts:
+                    state = states.get(attempt.claim.job.id)
+                    if state is None:
+                        attempt.stop(Stop.LOST)
+                    elif state is JobState.CANCELLING:
+                        attempt.stop(Stop.LET_GO)
+
+    async def _reclaim(self) -> None:
+        while True:
+            await asyncio.sleep(self._beat_seconds)
+            try:
+                count = await self._queue.reclaim()
+            except MeshError as error:
+                _log.warning("cannot reclaim jobs", extra={"reason": error.code})
+                continue
+            if count:
+                _log.warning("took jobs from workers that gave no sign", extra={"count": count})
+
+    async def _drain(self, claiming: asyncio.Task[None], bell: Bell) -> None:
+        self._stopping = True
+        bell.ring()
+        try:
+            async with asyncio.timeout(self._config.drain_seconds):
+                # Not cancelled: a claim that the store has granted would be held by nobody.
+                await asyncio.wait([claiming])
+                for attempt in tuple(self._attempts.values()):
+                    attempt.stop(Stop.LET_GO)
+                while self._attempts:
+                    await bell.wait(self._config.drain_seconds)
+        except TimeoutError:
+            _log.warning("jobs are left to their leases", extra={"count": len(self._attempts)})
+            claiming.cancel()
+
+
+async def main() -> None:
+    """Work until told to stop."""
+    config, peers_config = WorkerConfig.load(), PeersConfig.load()
+    stop = asyncio.Event()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(received, stop.set)
+    async with (
+        Database(peers_config.database_url.get_secret_value()) as database,
+        peers.connected(peers_config) as rooms,
+        Server(config).running() as address,
+    ):
+        name = f"{socket.gethostname()}/{os.getpid()}"
+        queue = PostgresJobQueue(database)
+        worker = Worker(queue, rooms, config, name=name, clock=SystemClock())
+        async with worker.running():
+            _log.info("working", extra={"worker": name, "address": address})
+            await stop.wait()
+            _log.info("draining", extra={"seconds": config.drain_seconds})
+
+
+if __name__ == "__main__":
+    process.run(names.WORKER, main)
