@@ -1,1 +1,1 @@
-"""Engines that run on this machine, each a process of its own behind an OpenAI-compatible address."""
+"""Engines that run on this machine, each a process behind an OpenAI-compatible address."""

@@ -41,7 +41,7 @@ def main() -> None:
 def serve(options: argparse.Namespace) -> Any:
     """Load the model and start the server, which runs in threads of its own."""
     # Heavy, and it must see the variables above.
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-untyped]
 
     params = xllamacpp.CommonParams()
     params.model.path = str(options.model)
