@@ -1,7 +1,6 @@
 """Not a double: llama.cpp itself, in a process of its own, as the launcher starts it."""
 
 import asyncio
-import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -13,8 +12,6 @@ from services.engine.openai import OpenAIEngine
 
 AISLE = Path(__file__).parents[2] / "models/aisle/weights"
 ALIAS = "aisle"
-# Otherwise threads that wait for each other keep a small machine busy.
-IDLE_THREADS_SLEEP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
 
 
 @asynccontextmanager
@@ -23,6 +20,7 @@ async def llama(
     mmproj: Path | None = AISLE / "aisle-mmproj.gguf",
     *,
     alias: str = ALIAS,
+    threads: int = 1,
     start_seconds: float = 40,
 ) -> AsyncIterator[str]:
     """Serve a model for a block, which is given the base of its API."""
@@ -30,10 +28,9 @@ async def llama(
     sight = ["--mmproj", str(mmproj)] if mmproj else []
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "sensorium.engines.llama", "--model", str(model), *sight],
-        *["--port", str(port), "--alias", alias],
+        *["--port", str(port), "--alias", alias, "--threads", str(threads)],
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
-        env=os.environ | IDLE_THREADS_SLEEP,
     )
     url = f"http://127.0.0.1:{port}/v1"
     try:

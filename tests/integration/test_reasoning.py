@@ -154,7 +154,7 @@ async def test_a_real_model_answers_and_extracts_what_it_was_told(
 ) -> None:
     said = "The shelf holds 3 boxes. They are red. Say how many boxes there are and their colour."
     async with (
-        llama(small_model, None, alias="language-0.5b", start_seconds=60) as url,
+        llama(small_model, None, alias="language-0.5b", threads=2, start_seconds=60) as url,
         reasoning_room(url) as room,
     ):
         asked = pb.GenerateRequest(
