@@ -8,8 +8,10 @@ room and no message by name.
 
 import filecmp
 import importlib.resources
+import os
 import shutil
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -50,6 +52,9 @@ def generate(out: Path) -> None:
 
 
 def _protoc(*arguments: str) -> None:
+    # protoc looks for its plugins on the PATH, where an environment that is not activated is not.
+    scripts = sysconfig.get_path("scripts")
+    os.environ["PATH"] = f"{scripts}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     if protoc.main(["protoc", *arguments]):
         raise SystemExit("protos: protoc refused the contract; its message stands above")
 

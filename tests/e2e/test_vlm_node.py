@@ -1,0 +1,51 @@
+import base64
+import csv
+import io
+
+from tests.e2e import clients
+
+
+async def test_a_client_of_vlm_node_works_unchanged(mesh):
+    drawn = clients.sequence(9)
+    first = max(0, drawn.start_index - 3)
+    frames = drawn.frames[first : drawn.start_index + 3]
+    images = [
+        {"id": it.image_id, "data": base64.b64encode(clients.jpeg(it)).decode()} for it in frames
+    ]
+    sent = {
+        "job_type": "task_timing_v1",
+        "domain_id": "",
+        "query": {"ids": []},
+        "input": {
+            "prompt": clients.TASK,
+            "vlm_prompt": "Describe what you see in this image",
+            "webhook_url": "",
+            "images": images,
+        },
+    }
+    async with mesh.http.post("/api/v1/jobs", json=sent) as answer:
+        job = await answer.json()
+    assert answer.status == 200, job
+    assert list(job) == [
+        *("id", "status", "created_at", "updated_at", "domain_id", "query", "hash", "input"),
+        *("output", "error", "job_type"),
+    ]
+    await clients.finished(mesh.http, job["id"])
+
+    async with mesh.http.get(f"/api/v1/jobs/{job['id']}") as answer:
+        done = await answer.json()
+    assert done["status"] == "completed"
+    assert done["query"] == sent["query"]
+    rows = list(csv.DictReader(io.StringIO(done["output"]["logs"])))
+    assert [row["event"] for row in rows] == [frame.scene.caption for frame in frames]
+    assert done["output"]["temporal_output"]
+
+    async with mesh.http.get("/api/v1/jobs", params={"limit": "5"}) as answer:
+        listed = await answer.json()
+    assert job["id"] in [it["id"] for it in listed]
+
+
+async def test_its_errors_are_plain_text(mesh):
+    async with mesh.http.get("/api/v1/jobs/nothing") as answer:
+        assert (answer.status, await answer.text()) == (404, "Job not found")
+    assert answer.content_type == "text/plain"
