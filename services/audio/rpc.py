@@ -17,7 +17,7 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
     def __init__(self, core: Audio) -> None:
         self._core = core
 
-    async def Transcribe(  # noqa: N802 - gRPC's name
+    async def Transcribe(
         self, request_iterator: AsyncIterator[pb.TranscribeRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeResponse]:
         """Transcribe while the audio arrives: not built yet."""
@@ -27,15 +27,13 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         )
         yield  # Makes this a stream, as gRPC expects.
 
-    async def TranscribeUpload(  # noqa: N802
+    async def TranscribeUpload(
         self, request: pb.TranscribeUploadRequest, context: Any
     ) -> pb.TranscribeUploadResponse:
         """Transcribe a recording."""
         made = await self._core.transcribe(request.audio.data, language=request.language)
         return wire.upload_response_to_pb(made, await self._core.model())
 
-    async def GetModel(  # noqa: N802
-        self, request: pb.GetModelRequest, context: Any
-    ) -> pb.GetModelResponse:
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """Tell which model answers."""
         return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))

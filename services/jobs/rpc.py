@@ -1,7 +1,5 @@
 """The jobs room's services as gRPC sees them: each method reads, asks the core, and writes."""
 
-# ruff: noqa: N802 - the contract names the methods
-
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID

@@ -1,7 +1,5 @@
 """The reasoning service as gRPC sees it: each method reads, asks the core, and writes."""
 
-# ruff: noqa: N802 - the contract names the methods
-
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +8,7 @@ from mesh.reasoning.v1 import reasoning_service_pb2 as pb
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as pb_grpc
 
 from services.chassis.errors import Unimplemented
+from services.engine import wire as chat
 from services.reasoning import wire
 from services.reasoning.core import Reasoning
 
@@ -24,8 +23,8 @@ class ReasoningServicer(pb_grpc.ReasoningServiceServicer):
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         """Answer a conversation."""
-        turns = wire.turns_from_pb(request.messages)
-        sampling = wire.sampling_from_pb(request.sampling)
+        turns = chat.turns_from_pb(request.messages)
+        sampling = chat.sampling_from_pb(request.sampling)
         return wire.generated_to_pb(await self._core.generate(turns, sampling))
 
     async def GenerateStream(
@@ -37,11 +36,11 @@ class ReasoningServicer(pb_grpc.ReasoningServiceServicer):
 
     async def Extract(self, request: pb.ExtractRequest, context: Context) -> pb.ExtractResponse:
         """Answer a conversation with an object that fits a schema."""
-        turns = wire.turns_from_pb(request.messages)
+        turns = chat.turns_from_pb(request.messages)
         sampling = wire.exact_sampling_from_pb(request.sampling)
         extracted = await self._core.extract(turns, request.json_schema, sampling)
         return wire.extracted_to_pb(extracted)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Tell which model answers."""
-        return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))
+        return pb.GetModelResponse(model=chat.model_to_pb(await self._core.model()))

@@ -1,53 +1,19 @@
 """Between the contract and the words of the reasoning room. Total, and without I/O."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from mesh.reasoning.v1 import reasoning_service_pb2 as pb
-from mesh.types.v1 import chat_pb2, model_pb2, usage_pb2
+from mesh.types.v1 import chat_pb2
 
-from services.engine.domain import FinishReason, Role, Sampling, ServedModel, Turn
+from services.engine import wire as chat
+from services.engine.domain import Sampling
 from services.reasoning.domain import Extracted, Generated
-
-_ROLES: Final = {
-    chat_pb2.ROLE_SYSTEM: Role.SYSTEM,
-    chat_pb2.ROLE_USER: Role.USER,
-    chat_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
-}
-_FINISH_REASONS: Final = {
-    FinishReason.UNKNOWN: chat_pb2.FINISH_REASON_UNSPECIFIED,
-    FinishReason.STOP: chat_pb2.FINISH_REASON_STOP,
-    FinishReason.LENGTH: chat_pb2.FINISH_REASON_LENGTH,
-}
-
-
-def turns_from_pb(messages: Iterable[chat_pb2.Message]) -> list[Turn]:
-    """Read a conversation whose messages the contract's rules have let through."""
-    return [Turn(_ROLES[it.role], tuple(map(_part_from_pb, it.parts))) for it in messages]
-
-
-def _part_from_pb(part: chat_pb2.Part) -> str | bytes:
-    return part.image.data if part.WhichOneof("content") == "image" else part.text
-
-
-def sampling_from_pb(sampling: chat_pb2.Sampling) -> Sampling:
-    """Read how an answer shall be drawn; what is left out stays open."""
-    return Sampling(
-        max_tokens=sampling.max_tokens,
-        temperature=sampling.temperature if sampling.HasField("temperature") else None,
-        top_p=sampling.top_p if sampling.HasField("top_p") else None,
-        seed=sampling.seed if sampling.HasField("seed") else None,
-        stop=tuple(sampling.stop),
-    )
 
 
 def exact_sampling_from_pb(sampling: chat_pb2.Sampling) -> Sampling:
     """Read how an object shall be drawn: the likeliest tokens, where nothing else is said."""
-    read = sampling_from_pb(sampling)
+    read = chat.sampling_from_pb(sampling)
     return replace(read, temperature=0.0) if read.temperature is None else read
 
 
@@ -56,8 +22,10 @@ def generated_to_pb(generated: Generated) -> pb.GenerateResponse:
     answer = generated.answer
     return pb.GenerateResponse(
         text=answer.text,
-        finish_reason=_FINISH_REASONS[answer.finish_reason],
-        usage=_usage_to_pb(answer.input_tokens, answer.output_tokens, generated.processing_time),
+        finish_reason=chat.finish_reason_to_pb(answer.finish_reason),
+        usage=chat.usage_to_pb(
+            answer.input_tokens, answer.output_tokens, generated.processing_time
+        ),
         model=answer.model,
     )
 
@@ -66,26 +34,7 @@ def extracted_to_pb(extracted: Extracted) -> pb.ExtractResponse:
     """Write an answer in JSON."""
     value = Struct()
     value.update(extracted.value)
-    usage = _usage_to_pb(extracted.input_tokens, extracted.output_tokens, extracted.processing_time)
+    usage = chat.usage_to_pb(
+        extracted.input_tokens, extracted.output_tokens, extracted.processing_time
+    )
     return pb.ExtractResponse(value=value, usage=usage, model=extracted.model)
-
-
-def model_to_pb(model: ServedModel) -> model_pb2.Model:
-    """Write the model of the room."""
-    return model_pb2.Model(
-        name=model.info.name,
-        engine="openai",
-        ready=model.ready,
-        context_tokens=model.info.context_tokens,
-        notice=model.notice,
-    )
-
-
-def _usage_to_pb(
-    input_tokens: int, output_tokens: int, processing_time: timedelta
-) -> usage_pb2.Usage:
-    duration = Duration()
-    duration.FromTimedelta(processing_time)
-    return usage_pb2.Usage(
-        input_tokens=input_tokens, output_tokens=output_tokens, processing_time=duration
-    )

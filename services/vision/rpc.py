@@ -1,7 +1,5 @@
 """The vision service as gRPC sees it: each method reads, asks the core, and writes."""
 
-# ruff: noqa: N802 - the contract names the methods
-
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +8,7 @@ from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from services.chassis.errors import Unimplemented
+from services.engine import wire as chat
 from services.vision import wire
 from services.vision.core import Vision
 
@@ -24,8 +23,8 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         """Answer a conversation of text and pictures."""
-        turns = wire.turns_from_pb(request.messages)
-        sampling = wire.sampling_from_pb(request.sampling)
+        turns = chat.turns_from_pb(request.messages)
+        sampling = chat.sampling_from_pb(request.sampling)
         return wire.generated_to_pb(await self._core.generate(turns, sampling))
 
     async def GenerateStream(
@@ -56,7 +55,7 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Tell which model answers."""
-        return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))
+        return pb.GetModelResponse(model=chat.model_to_pb(await self._core.model()))
 
     async def GetDevice(
         self, request: pb.GetDeviceRequest, context: Context

@@ -1,0 +1,70 @@
+"""Between the contract's common words and those of a chat: what the rooms that chat share of their
+translation. Total, and without I/O. The one module of this package that knows the contract.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from google.protobuf.duration_pb2 import Duration
+from mesh.types.v1 import chat_pb2, model_pb2, usage_pb2
+
+from services.engine.domain import FinishReason, Role, Sampling, ServedModel, Turn
+
+_ROLES: Final = {
+    chat_pb2.ROLE_SYSTEM: Role.SYSTEM,
+    chat_pb2.ROLE_USER: Role.USER,
+    chat_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+}
+_FINISH_REASONS: Final = {
+    FinishReason.UNKNOWN: chat_pb2.FINISH_REASON_UNSPECIFIED,
+    FinishReason.STOP: chat_pb2.FINISH_REASON_STOP,
+    FinishReason.LENGTH: chat_pb2.FINISH_REASON_LENGTH,
+}
+
+
+def turns_from_pb(messages: Iterable[chat_pb2.Message]) -> list[Turn]:
+    """Read a conversation whose messages the contract's rules have let through."""
+    return [Turn(_ROLES[it.role], tuple(map(_part_from_pb, it.parts))) for it in messages]
+
+
+def _part_from_pb(part: chat_pb2.Part) -> str | bytes:
+    return part.image.data if part.WhichOneof("content") == "image" else part.text
+
+
+def sampling_from_pb(sampling: chat_pb2.Sampling) -> Sampling:
+    """Read how an answer shall be drawn; what is left out stays open."""
+    return Sampling(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature if sampling.HasField("temperature") else None,
+        top_p=sampling.top_p if sampling.HasField("top_p") else None,
+        seed=sampling.seed if sampling.HasField("seed") else None,
+        stop=tuple(sampling.stop),
+    )
+
+
+def finish_reason_to_pb(reason: FinishReason) -> chat_pb2.FinishReason:
+    """Write why a model stopped."""
+    return _FINISH_REASONS[reason]
+
+
+def usage_to_pb(
+    input_tokens: int, output_tokens: int, processing_time: timedelta
+) -> usage_pb2.Usage:
+    """Write what an answer cost."""
+    duration = Duration()
+    duration.FromTimedelta(processing_time)
+    return usage_pb2.Usage(
+        input_tokens=input_tokens, output_tokens=output_tokens, processing_time=duration
+    )
+
+
+def model_to_pb(model: ServedModel) -> model_pb2.Model:
+    """Write the model of a room."""
+    return model_pb2.Model(
+        name=model.info.name,
+        engine="openai",
+        ready=model.ready,
+        context_tokens=model.info.context_tokens,
+        notice=model.notice,
+    )
