@@ -152,13 +152,13 @@ class PostgresJobQueue:
             values = select(changed.c.id, literal(key, Text), literal(result, JSON))
             return insert(job_steps).from_select(["job_id", "key", "result"], values)
 
-        change = _by(claim).values(_columns(progress))
+        change = _by(claim).values(**_columns(progress))
         kind = JobEventKind.STEP_COMPLETED
         await self._write(claim, told(change, kind, step=key, text=text, then=step, whole=False))
 
     async def report(self, claim: Claim, progress: Progress) -> None:
         """Tell how far the work is; no event comes of it."""
-        change = _by(claim).values(_columns(progress), update_time=TIME)
+        change = _by(claim).values(**_columns(progress), update_time=TIME)
         await self._write(claim, change.returning(jobs.c.id))
 
     async def complete(self, claim: Claim, output: JobOutput) -> None:

@@ -1,0 +1,440 @@
+"""What every keeper of jobs must do, asked of PostgreSQL and of the double alike."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.chassis.errors import Conflict, NotFound, Precondition
+from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
+from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobType, Observation
+from services.jobs.domain import (
+    Failure,
+    JobError,
+    JobEventKind,
+    JobState,
+    NewJob,
+    Progress,
+    Revision,
+)
+from services.jobs.ports import Place, Selection
+from tests.doubles import postgres
+from tests.doubles.job_store_memory import MemoryJobStore
+
+LEASE = timedelta(minutes=1)
+RUN_OUT = timedelta(0)
+TAKEN = datetime(2026, 5, 1, 12, tzinfo=UTC)
+INPUT = CaptionInput("what is there?", (Image("front", TAKEN, "images/0"),))
+PICTURE = Blob("images/0", "image/png", b"\x89PNG\x00\xff")
+NEW = NewJob(tenant="acme", type=JobType.CAPTION_V1, input=INPUT, blobs=(PICTURE,))
+OUTPUT = CaptionOutput((Observation("front", TAKEN, "a box"),))
+ERROR = JobError("UNAVAILABLE", "the engine is down", retryable=True)
+K = JobEventKind
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["postgres", "memory"])
+async def keeper(request):
+    if request.param == "memory":
+        memory = MemoryJobStore()
+        yield memory, memory
+        return
+    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+        async with Database(url) as database:
+            yield PostgresJobStore(database), PostgresJobQueue(database)
+
+
+@pytest.fixture
+def store(keeper):
+    return keeper[0]
+
+
+@pytest.fixture
+def queue(keeper):
+    return keeper[1]
+
+
+async def claim_one(queue, *, lease=LEASE):
+    [claim] = await queue.claim("worker-1", limit=1, lease=lease)
+    return claim
+
+
+async def kinds(store, job):
+    job = await store.get(job.tenant, job.id)
+    events = await store.events(job, after=0)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert job.last_sequence == len(events)
+    return [event.kind for event in events]
+
+
+async def test_a_created_job_is_kept_as_it_was(store):
+    data = {"nested": {"a": [1, 2.5, None, "\0"]}, "order": 1, "an": "id"}
+    created = await store.create(replace(NEW, client_data=data))
+    job = await store.get("acme", created.id)
+    assert job == created
+    assert (job.state, job.input, job.client_data) == (JobState.PENDING, INPUT, data)
+    assert list(job.client_data) == list(data)
+    assert (job.attempt, job.start_time, job.end_time, job.output) == (0, None, None, None)
+    assert await kinds(store, job) == [K.CREATED]
+
+
+async def test_the_same_request_id_returns_the_first_job(store):
+    first = await store.create(replace(NEW, request_id="r"))
+    again = await store.create(replace(NEW, request_id="r", client_data={"other": 1}))
+    assert again == first
+    assert await kinds(store, first) == [K.CREATED]
+
+
+async def test_a_storm_of_one_request_id_makes_one_job(store):
+    jobs = await asyncio.gather(*(store.create(replace(NEW, request_id="r")) for _ in range(12)))
+    assert len({job.id for job in jobs}) == 1
+
+
+async def test_a_request_id_belongs_to_its_tenant(store):
+    mine = await store.create(replace(NEW, request_id="r"))
+    theirs = await store.create(replace(NEW, request_id="r", tenant="other"))
+    assert mine.id != theirs.id
+
+
+async def test_another_tenants_job_does_not_exist(store):
+    job = await store.create(NEW)
+    with pytest.raises(NotFound):
+        await store.get("other", job.id)
+    with pytest.raises(NotFound):
+        await store.cancel("other", job.id)
+    with pytest.raises((NotFound, Conflict)):
+        await store.retry(replace(job, tenant="other"), Revision())
+    assert await store.list("other", Selection(limit=10)) == []
+
+
+async def test_jobs_are_listed_newest_first_page_by_page(store):
+    made = [await store.create(NEW) for _ in range(5)]
+    first = await store.list("acme", Selection(limit=2))
+    place = Place(first[-1].create_time, first[-1].id)
+    rest = await store.list("acme", Selection(limit=10, after=place))
+    assert [*first, *rest] == made[::-1]
+    assert await store.list("acme", Selection(limit=2, skip=3)) == made[1::-1]
+
+
+async def test_jobs_are_listed_by_type_and_state(store):
+    waits, stopped = await store.create(NEW), await store.create(NEW)
+    stopped = await store.cancel("acme", stopped.id)
+    pending = Selection(limit=10, type=JobType.CAPTION_V1, state=JobState.PENDING)
+    assert await store.list("acme", pending) == [waits]
+    assert await store.list("acme", replace(pending, state=JobState.CANCELLED)) == [stopped]
+    assert await store.list("acme", Selection(limit=10, type=JobType.TASK_TIMING_V1)) == []
+
+
+async def test_the_job_that_waited_longest_is_claimed_first(store, queue):
+    made = [await store.create(NEW) for _ in range(3)]
+    claims = await queue.claim("worker-1", limit=2, lease=LEASE)
+    assert {claim.job.id for claim in claims} == {job.id for job in made[:2]}
+    assert all(claim.job.state is JobState.RUNNING for claim in claims)
+    assert all(claim.job.attempt == 1 and claim.job.start_time for claim in claims)
+
+
+async def test_a_job_is_claimed_once_however_many_ask(store, queue):
+    for _ in range(20):
+        await store.create(NEW)
+    many = await asyncio.gather(
+        *(queue.claim(f"worker-{n}", limit=5, lease=LEASE) for n in range(8))
+    )
+    claimed = [claim.job.id for claims in many for claim in claims]
+    assert len(claimed) == len(set(claimed))
+    left = await queue.claim("last", limit=100, lease=LEASE)
+    assert len(claimed) + len(left) == 20
+
+
+async def test_a_claim_carries_the_bytes_and_the_trace(store, queue):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    await store.create(replace(NEW, trace=trace))
+    claim = await claim_one(queue)
+    assert claim.trace == trace
+    assert await queue.blob(claim, "images/0") == PICTURE
+
+
+async def test_recorded_steps_are_there_for_the_next_worker(store, queue):
+    job = await store.create(NEW)
+    first = await claim_one(queue)
+    result = {"text": "a\0b", "n": [1, None, True]}
+    progress = Progress(1, 3, "describe/1")
+    await queue.record_step(first, "describe/0", result, text="a\0b", progress=progress)
+    await queue.release(first)
+    second = await claim_one(queue)
+    assert await queue.steps(second) == {"describe/0": result}
+    assert second.job.progress == progress
+    events = await store.events(await store.get("acme", job.id), after=2)
+    told = events[0]
+    assert (told.kind, told.step, told.progress) == (K.STEP_COMPLETED, "describe/0", progress)
+    assert told.text == "a\N{REPLACEMENT CHARACTER}b"
+
+
+async def test_progress_can_be_told_without_an_event(store, queue):
+    job = await store.create(NEW)
+    await queue.report(await claim_one(queue), Progress(0, 7, "describe/0"))
+    assert (await store.get("acme", job.id)).progress == Progress(0, 7, "describe/0")
+    assert await kinds(store, job) == [K.CREATED, K.CLAIMED]
+
+
+async def test_a_completed_job_has_its_output(store, queue):
+    job = await store.create(NEW)
+    await queue.complete(await claim_one(queue), OUTPUT)
+    job = await store.get("acme", job.id)
+    assert (job.state, job.output, job.error) == (JobState.COMPLETED, OUTPUT, None)
+    assert job.end_time is not None
+    assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.COMPLETED]
+
+
+async def test_a_failed_job_says_why(store, queue):
+    job = await store.create(NEW)
+    await queue.fail(await claim_one(queue), ERROR)
+    job = await store.get("acme", job.id)
+    assert (job.state, job.error) == (JobState.FAILED, ERROR)
+    [event] = await store.events(job, after=2)
+    assert (event.kind, event.text) == (K.FAILED, ERROR.message)
+
+
+async def test_a_postponed_job_waits_its_time(store, queue):
+    later = await store.create(NEW)
+    claim = await claim_one(queue)
+    await queue.postpone(claim, Failure(ERROR, timedelta(hours=1), counts=True))
+    assert await queue.claim("worker-1", limit=1, lease=LEASE) == []
+    later = await store.get("acme", later.id)
+    assert (later.state, later.error) == (JobState.PENDING, ERROR)
+    assert await kinds(store, later) == [K.CREATED, K.CLAIMED, K.ATTEMPT_FAILED]
+
+
+async def test_only_failures_that_count_use_up_attempts(store, queue):
+    await store.create(NEW)
+    left = []
+    for counts in (False, True, False, True):
+        claim = await claim_one(queue)
+        left.append((claim.job.attempt, claim.attempts_left))
+        await queue.postpone(claim, Failure(ERROR, timedelta(0), counts=counts))
+    assert left == [(1, 2), (2, 2), (3, 1), (4, 1)]
+
+
+async def test_a_released_job_is_as_if_the_attempt_had_not_been(store, queue):
+    job = await store.create(NEW)
+    await queue.release(await claim_one(queue))
+    claim = await claim_one(queue)
+    assert (claim.job.attempt, claim.attempts_left) == (1, 2)
+    assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.RELEASED, K.CLAIMED]
+
+
+async def test_a_heartbeat_keeps_a_lease(store, queue):
+    await store.create(NEW)
+    claim = await claim_one(queue, lease=RUN_OUT)
+    states = await queue.heartbeat([claim], lease=LEASE)
+    assert states == {claim.job.id: JobState.RUNNING}
+    assert await queue.reclaim() == 0
+
+
+async def test_a_job_whose_lease_ran_out_goes_to_another_worker(store, queue):
+    job = await store.create(NEW)
+    lost = await claim_one(queue, lease=RUN_OUT)
+    assert await queue.reclaim() == 1
+    assert (await store.get("acme", job.id)).state is JobState.PENDING
+    claim = await claim_one(queue)
+    assert claim.token > lost.token
+    assert await queue.heartbeat([lost, claim], lease=LEASE) == {job.id: JobState.RUNNING}
+    assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.LEASE_EXPIRED, K.CLAIMED]
+
+
+async def test_a_job_that_loses_every_worker_is_given_up(store, queue):
+    job = await store.create(NEW)
+    for _ in range(3):
+        await claim_one(queue, lease=RUN_OUT)
+        assert await queue.reclaim() == 1
+    job = await store.get("acme", job.id)
+    assert (job.state, job.error.reason) == (JobState.FAILED, "WORKER_LOST")
+    assert job.end_time is not None
+    assert (await kinds(store, job))[-1] is K.FAILED
+    assert await queue.claim("worker-1", limit=1, lease=LEASE) == []
+
+
+WRITES = {
+    "record_step": lambda queue, claim: queue.record_step(
+        claim, "describe/0", "x", text="x", progress=Progress(1, 1)
+    ),
+    "report": lambda queue, claim: queue.report(claim, Progress(9, 9)),
+    "complete": lambda queue, claim: queue.complete(claim, OUTPUT),
+    "fail": lambda queue, claim: queue.fail(claim, ERROR),
+    "postpone": lambda queue, claim: queue.postpone(claim, Failure(ERROR, LEASE, counts=True)),
+    "release": lambda queue, claim: queue.release(claim),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+async def test_a_stale_token_changes_nothing(store, queue, write):
+    await store.create(NEW)
+    stale = await claim_one(queue, lease=RUN_OUT)
+    await queue.reclaim()
+    claim = await claim_one(queue)
+    before = await store.get("acme", claim.job.id)
+    with pytest.raises(Conflict, match="lease"):
+        await write(queue, stale)
+    assert await store.get("acme", claim.job.id) == before
+    assert await queue.steps(claim) == {}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+async def test_nothing_is_written_after_the_end(store, queue, write):
+    await store.create(NEW)
+    claim = await claim_one(queue)
+    await queue.complete(claim, OUTPUT)
+    before = await store.get("acme", claim.job.id)
+    with pytest.raises(Conflict):
+        await write(queue, claim)
+    assert await store.get("acme", claim.job.id) == before
+
+
+async def test_a_cancelled_job_is_never_claimed(store, queue):
+    job = await store.cancel("acme", (await store.create(NEW)).id)
+    assert job.state is JobState.CANCELLED
+    assert job.end_time is not None
+    assert await queue.claim("worker-1", limit=1, lease=LEASE) == []
+    assert await store.cancel("acme", job.id) == job
+    assert await kinds(store, job) == [K.CREATED, K.CANCELLED]
+
+
+ENDINGS = {name: WRITES[name] for name in ("complete", "fail", "postpone", "release")}
+
+
+@pytest.mark.parametrize("write", ENDINGS.values(), ids=ENDINGS)
+async def test_a_job_asked_to_stop_ends_cancelled_whatever_its_worker_writes(store, queue, write):
+    job = await store.create(NEW)
+    claim = await claim_one(queue)
+    assert (await store.cancel("acme", job.id)).state is JobState.CANCELLING
+    states = await queue.heartbeat([claim], lease=LEASE)
+    assert states == {job.id: JobState.CANCELLING}
+    await write(queue, claim)
+    job = await store.get("acme", job.id)
+    assert (job.state, job.output, job.error) == (JobState.CANCELLED, None, None)
+    assert job.end_time is not None
+    assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.CANCEL_REQUESTED, K.CANCELLED]
+
+
+async def test_a_job_asked_to_stop_whose_worker_dies_is_cancelled(store, queue):
+    job = await store.create(NEW)
+    await claim_one(queue, lease=RUN_OUT)
+    await store.cancel("acme", job.id)
+    await queue.reclaim()
+    assert (await store.get("acme", job.id)).state is JobState.CANCELLED
+
+
+async def test_what_is_over_cannot_be_cancelled(store, queue):
+    done, failed = await store.create(NEW), await store.create(NEW)
+    for claim in await queue.claim("worker-1", limit=2, lease=LEASE):
+        if claim.job.id == done.id:
+            await queue.complete(claim, OUTPUT)
+        else:
+            await queue.fail(claim, ERROR)
+    for job in (done, failed):
+        with pytest.raises(Precondition):
+            await store.cancel("acme", job.id)
+
+
+async def failed_with_a_step(store, queue):
+    await store.create(NEW)
+    claim = await claim_one(queue)
+    await queue.record_step(claim, "describe/0", "x", text="x", progress=Progress(1, 2, "b"))
+    await queue.fail(claim, ERROR)
+    return await store.get("acme", claim.job.id)
+
+
+async def test_a_retried_job_goes_on_with_its_steps_and_its_history(store, queue):
+    failed = await failed_with_a_step(store, queue)
+    job = await store.retry(failed, Revision())
+    assert (job.state, job.error, job.end_time) == (JobState.PENDING, None, None)
+    assert (job.attempt, job.progress) == (0, Progress(1, 2, "b"))
+    claim = await claim_one(queue)
+    assert (claim.job.attempt, claim.attempts_left) == (1, 2)
+    assert await queue.steps(claim) == {"describe/0": "x"}
+    assert (await kinds(store, job))[-3:] == [K.FAILED, K.RETRIED, K.CLAIMED]
+
+
+async def test_a_retry_may_bring_another_input(store, queue):
+    failed = await failed_with_a_step(store, queue)
+    other = Blob("images/0", "image/jpeg", b"other")
+    revision = Revision(
+        input=replace(INPUT, prompt="why?"),
+        blobs=(other,),
+        client_data={"new": True},
+        keeps_steps=False,
+    )
+    job = await store.retry(failed, revision)
+    assert (job.input.prompt, job.client_data) == ("why?", {"new": True})
+    assert job.progress == Progress()
+    claim = await claim_one(queue)
+    assert await queue.steps(claim) == {}
+    assert await queue.blob(claim, "images/0") == other
+
+
+async def test_a_job_that_is_not_over_cannot_be_retried(store, queue):
+    job = await store.create(NEW)
+    with pytest.raises(Precondition, match="pending"):
+        await store.retry(job, Revision())
+    claim = await claim_one(queue)
+    with pytest.raises(Precondition, match="running"):
+        await store.retry(claim.job, Revision())
+
+
+async def test_a_retry_of_an_older_view_is_refused(store, queue):
+    failed = await failed_with_a_step(store, queue)
+    await store.retry(failed, Revision())
+    await queue.fail(await claim_one(queue), ERROR)
+    with pytest.raises(Conflict):
+        await store.retry(failed, Revision())
+
+
+async def test_events_are_those_of_the_job_as_it_was_read(store, queue):
+    job = await store.create(NEW)
+    await claim_one(queue)
+    assert [it.kind for it in await store.events(job, after=0)] == [K.CREATED]
+    job = await store.get("acme", job.id)
+    assert [it.kind for it in await store.events(job, after=1)] == [K.CLAIMED]
+    assert await store.events(job, after=2) == []
+
+
+async def rings(bell, act):
+    # Wait out what rang before; a bell that never rings again ends the test at its deadline.
+    await bell.wait(0)
+    await act
+    async with asyncio.timeout(10):
+        await bell.wait(60)
+
+
+async def test_workers_hear_of_work(store, queue):
+    await store.check()
+    with queue.work() as bell:
+        await listening(store)
+        await rings(bell, store.create(NEW))
+        claim = await claim_one(queue)
+        await rings(bell, queue.release(claim))
+        claim = await claim_one(queue)
+        await queue.fail(claim, ERROR)
+        failed = await store.get("acme", claim.job.id)
+        await rings(bell, store.retry(failed, Revision()))
+
+
+async def test_workers_hear_of_cancels_and_watchers_of_events(store, queue):
+    job = await store.create(NEW)
+    with queue.cancels() as cancels, store.news(job.id) as news:
+        await listening(store)
+        await rings(news, claim_one(queue, lease=RUN_OUT))
+        await rings(cancels, store.cancel("acme", job.id))
+        await rings(news, queue.reclaim())
+
+
+async def listening(store):
+    """Return once changes are heard of: PostgreSQL is listened to by a connection of its own."""
+    probe = await store.create(replace(NEW, tenant="probe"))
+    with store.news(probe.id) as bell:
+        await asyncio.gather(bell.wait(10), store.cancel("probe", probe.id))

@@ -1,0 +1,293 @@
+"""Jobs kept in a dictionary: store and queue in one, for the tests of those who use them."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from services.chassis.errors import Conflict, NotFound, Precondition
+from services.jobs.bells import Bells
+from services.jobs.domain import (
+    Claim,
+    Job,
+    JobError,
+    JobEvent,
+    JobEventKind,
+    JobId,
+    JobState,
+    Progress,
+)
+
+ENDS = {
+    JobState.COMPLETED: JobEventKind.COMPLETED,
+    JobState.FAILED: JobEventKind.FAILED,
+    JobState.CANCELLED: JobEventKind.CANCELLED,
+}
+HELD = (JobState.RUNNING, JobState.CANCELLING)
+
+
+@dataclass
+class Kept:
+    job: Job
+    new: object
+    blobs: dict
+    events: list = field(default_factory=list)
+    steps: dict = field(default_factory=dict)
+    token: int = 0
+    charged: int = 0
+    lease_expires: datetime | None = None
+    run_after: datetime = field(default_factory=lambda: datetime.now(UTC))
+    waiting_since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class MemoryJobStore:
+    """Sits the same exam as PostgreSQL. A claim allows three attempts."""
+
+    def __init__(self):
+        self.kept: dict[JobId, Kept] = {}
+        self.bells = Bells()
+
+    async def create(self, new):
+        await asyncio.sleep(0)
+        for kept in self.kept.values():
+            same = (kept.new.tenant, kept.new.request_id) == (new.tenant, new.request_id)
+            if new.request_id is not None and same:
+                return kept.job
+        now = datetime.now(UTC)
+        job = Job(
+            id=JobId(uuid4()),
+            tenant=new.tenant,
+            type=new.type,
+            state=JobState.PENDING,
+            create_time=now,
+            update_time=now,
+            start_time=None,
+            end_time=None,
+            attempt=0,
+            progress=Progress(),
+            input=new.input,
+            output=None,
+            error=None,
+            client_data=new.client_data,
+            last_sequence=0,
+        )
+        kept = self.kept[job.id] = Kept(job, new, {blob.key: blob for blob in new.blobs})
+        self._change(kept, JobEventKind.CREATED)
+        self.bells.ring("work")
+        return kept.job
+
+    async def get(self, tenant, job_id):
+        return self._of(tenant, job_id).job
+
+    async def list(self, tenant, selection):
+        jobs = [kept.job for kept in self.kept.values() if kept.job.tenant == tenant]
+        jobs.sort(key=lambda job: (job.create_time, job.id.bytes), reverse=True)
+        after = selection.after
+        chosen = [
+            job
+            for job in jobs
+            if selection.type in (None, job.type)
+            and selection.state in (None, job.state)
+            and (
+                after is None
+                or (job.create_time, job.id.bytes) < (after.create_time, after.id.bytes)
+            )
+        ]
+        return chosen[selection.skip :][: selection.limit]
+
+    async def retry(self, job, revision):
+        kept = self._of(job.tenant, job.id)
+        if not kept.job.state.is_terminal:
+            raise Precondition(f"job {job.id} is {kept.job.state}", code="JOB_NOT_ENDED")
+        if kept.job.last_sequence != job.last_sequence:
+            raise Conflict(f"job {job.id} has just changed")
+        if revision.blobs is not None:
+            kept.blobs = {blob.key: blob for blob in revision.blobs}
+        if not revision.keeps_steps:
+            kept.steps = {}
+        kept.charged = 0
+        kept.run_after = kept.waiting_since = datetime.now(UTC)
+        self._change(
+            kept,
+            JobEventKind.RETRIED,
+            state=JobState.PENDING,
+            attempt=0,
+            output=None,
+            error=None,
+            end_time=None,
+            input=kept.job.input if revision.input is None else revision.input,
+            client_data=(
+                kept.job.client_data if revision.client_data is None else revision.client_data
+            ),
+            progress=kept.job.progress if revision.keeps_steps else Progress(),
+        )
+        self.bells.ring("work")
+        return kept.job
+
+    async def cancel(self, tenant, job_id):
+        kept = self._of(tenant, job_id)
+        match kept.job.state:
+            case JobState.PENDING:
+                now = datetime.now(UTC)
+                self._change(kept, JobEventKind.CANCELLED, state=JobState.CANCELLED, end_time=now)
+            case JobState.RUNNING:
+                self._change(kept, JobEventKind.CANCEL_REQUESTED, state=JobState.CANCELLING)
+                self.bells.ring("cancel")
+            case JobState.COMPLETED | JobState.FAILED:
+                raise Precondition(f"job {job_id} is {kept.job.state} already", code="JOB_ENDED")
+        return kept.job
+
+    async def events(self, job, *, after):
+        events = self._of(job.tenant, job.id).events
+        return [event for event in events if after < event.sequence <= job.last_sequence]
+
+    def news(self, job_id):
+        return self.bells.hung(str(job_id))
+
+    async def check(self):
+        pass
+
+    async def claim(self, worker, *, limit, lease):
+        await asyncio.sleep(0)
+        now = datetime.now(UTC)
+        due = [
+            kept
+            for kept in self.kept.values()
+            if kept.job.state is JobState.PENDING and kept.run_after <= now
+        ]
+        claims = []
+        for kept in sorted(due, key=lambda kept: kept.run_after)[:limit]:
+            kept.token += 1
+            kept.charged += 1
+            kept.lease_expires = now + lease
+            self._change(
+                kept,
+                JobEventKind.CLAIMED,
+                text=f"by {worker}",
+                state=JobState.RUNNING,
+                attempt=kept.job.attempt + 1,
+                start_time=kept.job.start_time or now,
+            )
+            claims.append(
+                Claim(kept.job, kept.token, 3 - kept.charged, kept.waiting_since, kept.new.trace)
+            )
+        return claims
+
+    async def heartbeat(self, claims, *, lease):
+        states = {}
+        for claim in claims:
+            kept = self.kept[claim.job.id]
+            if kept.token == claim.token and kept.job.state in HELD:
+                kept.lease_expires = datetime.now(UTC) + lease
+                states[claim.job.id] = kept.job.state
+        return states
+
+    async def reclaim(self):
+        now = datetime.now(UTC)
+        expired = [
+            kept
+            for kept in self.kept.values()
+            if kept.job.state in HELD and kept.lease_expires < now
+        ]
+        for kept in expired:
+            state, error = JobState.PENDING, kept.job.error
+            if kept.charged >= 3:
+                state, error = JobState.FAILED, JobError("WORKER_LOST", "its worker died", True)
+            self._let_go(
+                kept, JobEventKind.LEASE_EXPIRED, state, error, "its worker's lease ran out"
+            )
+            kept.run_after = now
+        if expired:
+            self.bells.ring("work")
+        return len(expired)
+
+    async def steps(self, claim):
+        return dict(self.kept[claim.job.id].steps)
+
+    async def blob(self, claim, key):
+        return self.kept[claim.job.id].blobs[key]
+
+    async def record_step(self, claim, key, result, *, text, progress):
+        kept = self._held(claim)
+        kept.steps[key] = result
+        kind = JobEventKind.STEP_COMPLETED
+        self._change(kept, kind, step=key, text=text, progress=progress)
+
+    async def report(self, claim, progress):
+        kept = self._held(claim)
+        kept.job = replace(kept.job, progress=progress, update_time=datetime.now(UTC))
+
+    async def complete(self, claim, output):
+        kept = self._held(claim)
+        self._let_go(kept, JobEventKind.COMPLETED, JobState.COMPLETED, None, output=output)
+
+    async def fail(self, claim, error):
+        kept = self._held(claim)
+        self._let_go(kept, JobEventKind.FAILED, JobState.FAILED, error, error.message)
+
+    async def postpone(self, claim, failure):
+        kept = self._held(claim)
+        kept.run_after = datetime.now(UTC) + failure.delay
+        kept.charged -= 0 if failure.counts else 1
+        error = failure.error
+        kind = JobEventKind.ATTEMPT_FAILED
+        self._let_go(kept, kind, JobState.PENDING, error, error.message)
+
+    async def release(self, claim):
+        kept = self._held(claim)
+        kept.run_after = datetime.now(UTC)
+        kept.charged -= 1
+        attempt = kept.job.attempt - 1
+        self._let_go(kept, JobEventKind.RELEASED, JobState.PENDING, None, attempt=attempt)
+        self.bells.ring("work")
+
+    def work(self):
+        return self.bells.hung("work")
+
+    def cancels(self):
+        return self.bells.hung("cancel")
+
+    def _of(self, tenant, job_id):
+        kept = self.kept.get(job_id)
+        if kept is None or kept.job.tenant != tenant:
+            raise NotFound(f"there is no job {job_id}")
+        return kept
+
+    def _held(self, claim):
+        kept = self.kept[claim.job.id]
+        if kept.token != claim.token or kept.job.state not in HELD:
+            raise Conflict(f"the lease of job {claim.job.id} is lost", code="LEASE_LOST")
+        return kept
+
+    def _let_go(self, kept, kind, state, error, text="", *, output=None, **changes):
+        if kept.job.state is JobState.CANCELLING:
+            state, error, output = JobState.CANCELLED, None, None
+        if state is JobState.COMPLETED:
+            changes["progress"] = replace(kept.job.progress, current_step="")
+        end_time = datetime.now(UTC) if state.is_terminal else None
+        kept.lease_expires = None
+        self._change(
+            kept,
+            kind,
+            text=text,
+            state=state,
+            error=error,
+            output=output,
+            end_time=end_time,
+            **changes,
+        )
+
+    def _change(self, kept, kind, *, step="", text="", **changes):
+        now = datetime.now(UTC)
+        sequence = kept.job.last_sequence + 1
+        kept.job = replace(kept.job, update_time=now, last_sequence=sequence, **changes)
+        kind = ENDS.get(kept.job.state, kind)
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        event = JobEvent(sequence, now, kind, step, text, kept.job.progress)
+        kept.events.append(event)
+        self.bells.ring(str(kept.job.id))
+
+
+def soon():
+    """A lease that has run out as soon as it was granted."""
+    return timedelta(0)
