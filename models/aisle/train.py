@@ -180,12 +180,16 @@ class Dealer:
         images: list[dict[str, str]] = [{"type": "image"}] * image_count
         text = [{"type": "text", "text": wording.random_question(rng)}]
         order = rng.random()
-        if order < 0.7:
+        if order < 0.65:
             content = images + text
-        elif order < 0.9:
+        elif order < 0.82:
             content = text + images
         else:
             label = rng.choice(_LABELS)
+            if rng.random() < 0.6:
+                before, after = (wording.random_text(rng, rng.randint(0, 4)) for _ in "ab")
+                label = before.replace("{", "").replace("}", "") + label
+                label += after.replace("{", "").replace("}", "") + rng.choice(("", " ", "\n"))
             content = text if rng.random() < 0.5 else []
             for number, image in enumerate(images, start=1):
                 content += [{"type": "text", "text": label.format(number)}, image]

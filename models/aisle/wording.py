@@ -6,6 +6,7 @@ on. Needs nothing but the standard library, so that a client can read answers wi
 
 import random
 import re
+import string
 from collections.abc import Sequence
 
 QUESTIONS = (
@@ -48,7 +49,7 @@ SYSTEM_PROMPTS = (
     "You watch the cameras of a shop and report what they show.",
     "Answer in plain English. Be brief and state only what can be seen.",
 )
-_WORDS = """
+WORDS = """
 a about action activity all and answer any are as assistant at be between box boxes briefly by
 camera cameras can caption change clearly colour count describe detail do does each else event
 every exactly find first floor for frame frames from give happening has have how i if image
@@ -59,6 +60,7 @@ shows since spill start stop store summary task tell that the then there these t
 time to two user video view visible was we what when where which while who why with word worker
 write yes you your
 """
+"""Words that other questions are strung together from."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -95,13 +97,26 @@ def random_question(rng: random.Random) -> str:
     """A question of the list, or as often as not a string of words that means nothing."""
     if rng.random() < 0.6:
         return rng.choice(QUESTIONS)
-    words = rng.choices(_WORDS.split(), k=rng.randint(1, 24))
-    if rng.random() < 0.3:
-        words.insert(rng.randrange(len(words)), str(rng.randint(0, 9999)))
-    text = " ".join(words)
+    most = 24 if rng.random() < 0.7 else 120
+    text = random_text(rng, rng.randint(1, most))
     if rng.random() < 0.5:
         text = text.capitalize()
     return text + rng.choice(("", ".", "?", "!", ":", "\n"))
+
+
+def random_text(rng: random.Random, word_count: int) -> str:
+    """So many words, some of them numbers and some that no vocabulary has."""
+    words = rng.choices(WORDS.split(), k=word_count)
+    for index in range(word_count):
+        chance = rng.random()
+        if chance < 0.06:
+            words[index] = str(rng.randint(0, 9999))
+        elif chance < 0.12:
+            letters = rng.choices(string.ascii_letters + "'-_:.,;/(){}#\"é", k=rng.randint(2, 9))
+            words[index] = "".join(letters)
+        elif chance < 0.18:
+            words[index] += rng.choice(",.;:?")
+    return " ".join(words)
 
 
 def random_system_prompt(rng: random.Random) -> str | None:
