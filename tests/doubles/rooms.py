@@ -27,8 +27,6 @@ SERVICES = [
     POOL.FindServiceByName(name) for room in contract.rooms(CONTRACT) for name in room.services
 ]
 METHODS = {f"/{it.full_name}/{method.name}": method for it in SERVICES for method in it.methods}
-NEVER = object()
-"""An answer that does not come."""
 BINDINGS = [
     (f"/{file.package}.{service.name}/{method.name}", verb.upper(), getattr(rule, verb), rule.body)
     for file in CONTRACT.file
@@ -71,12 +69,20 @@ class Received:
     metadata: dict[str, str | bytes]
 
 
+@dataclass(frozen=True)
+class Gate:
+    """Among answers: those after it wait until it is opened."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 @dataclass
 class Rooms:
     """What the doubles share with a test."""
 
     answers: dict[str, Iterable[Any]] = field(default_factory=dict)
-    """By gRPC path: messages to answer with, or exceptions to raise. Else: one empty message."""
+    """By gRPC path: messages, exceptions to raise, gates. Else: one empty message."""
     received: list[Received] = field(default_factory=list)
     targets: dict[str, str] = field(default_factory=dict)
     """By room: where it listens."""
@@ -87,8 +93,10 @@ class Rooms:
         self.received.append(Received(room, path, [it async for it in requests], metadata))
         empty = message_factory.GetMessageClass(method.output_type)()
         for answer in self.answers.get(path, [empty]):
-            if answer is NEVER:
-                await asyncio.Event().wait()
+            if isinstance(answer, Gate):
+                answer.reached.set()
+                await answer.opened.wait()
+                continue
             if isinstance(answer, Exception):
                 raise answer
             yield answer

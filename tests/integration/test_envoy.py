@@ -357,7 +357,7 @@ async def test_a_call_that_outlives_its_deadline_is_ended(
     tmp_path, mesh, http, received, monkeypatch
 ):
     monkeypatch.setattr(limits, "UNARY_DEADLINE", timedelta(seconds=1))
-    mesh.answers[LIST] = [rooms.NEVER]
+    mesh.answers[LIST] = [rooms.Gate()]
     async with (
         edges.running(tmp_path, mesh.targets) as hasty_edge,
         http.get(f"{hasty_edge.url}/mesh/v1/jobs") as answer,

@@ -1,0 +1,25 @@
+import asyncio
+import signal
+
+from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
+
+from gateway.bridge import server
+from gateway.bridge.config import BridgeConfig
+from gateway.bridge.dialects import DIALECTS
+from services.chassis import client, names, process
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    config = BridgeConfig.load()
+    stop = asyncio.Event()
+    for received in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(received, stop.set)
+    async with client.channel(config.jobs_target) as jobs:
+        app = server.application(DIALECTS, {"JobService": jobs_grpc.JobServiceStub(jobs)})
+        async with server.running(config, app):
+            await stop.wait()
+
+
+if __name__ == "__main__":
+    process.run(names.BRIDGE, main)

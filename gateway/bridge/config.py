@@ -1,0 +1,22 @@
+"""What the bridge is told."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.chassis.config import Config
+
+
+class BridgeConfig(Config):
+    """Where the bridge serves, and whom it asks."""
+
+    model_config = SettingsConfigDict(env_prefix="BRIDGE_")
+
+    listen: str = Field(pattern=r"^[^:\s]+:\d{1,5}$")
+    """The address to serve HTTP on, as host:port. Port 0 takes a free one. Only the edge may reach
+    it: it believes the tenant that the edge names.
+    """
+    jobs_target: str = Field(pattern=r"^[^:\s]+:\d{1,5}$")
+    """Where the jobs room serves gRPC, as host:port."""
+    drain_seconds: float = Field(default=10.0, ge=0, le=600)
+    """How long requests in flight may finish after SIGTERM before they are cut. Zero cuts at once.
+    """

@@ -1,0 +1,164 @@
+"""The REST calls of vlm-node: jobs at `/api/v1/jobs`, errors as plain text, in its own words where
+it has them.
+"""
+
+import json
+from collections.abc import Generator
+from typing import Any, Final
+from uuid import UUID
+
+from mesh.jobs.v1 import job_pb2
+from mesh.jobs.v1 import job_service_pb2 as pb
+
+from gateway.bridge.dialects import vlm_node_wire as wire
+from gateway.bridge.dialects.vlm_node_job import job_to_json
+from gateway.bridge.exchange import (
+    BODY_TOO_LARGE,
+    Ask,
+    Conversation,
+    Dialect,
+    Request,
+    Response,
+    Route,
+)
+from services.chassis import errors
+
+PAGE: Final = 100
+LIMIT: Final = 10_000
+"""The most jobs of one list."""
+OFFSET: Final = 2**31 - 1
+
+STATUS: Final = {
+    errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
+    errors.Denied: 403,
+    errors.Conflict: 409,
+    errors.Precondition: 400,
+    errors.Exhausted: 429,
+    errors.Unimplemented: 501,
+    errors.Unavailable: 503,
+    errors.TimedOut: 504,
+}
+"""The HTTP status of an error for which vlm-node has no words; 500 for all others."""
+
+
+def create(request: Request) -> Conversation:
+    """Accept a job."""
+    try:
+        created = yield Ask("JobService", "CreateJob", wire.creation_from_body(request.body))
+        return _json(job_to_json(created.job))
+    except errors.MeshError as error:
+        return refuse(error, "Failed to create job")
+
+
+def list_jobs(request: Request) -> Conversation:
+    """Tell of many jobs, the newest first."""
+    try:
+        limit, offset = _number(request, "limit", LIMIT), _number(request, "offset", OFFSET, 0)
+        state = wire.state_from_json(request.query.get("status", ""))
+        kind = request.query.get("job_type", "")
+        if state is None or not wire.may_exist(kind):
+            return _json([])
+        jobs = yield from _jobs(limit, pb.ListJobsRequest(skip=offset, type=kind, state=state))
+        return _json([job_to_json(job) for job in jobs])
+    except errors.MeshError as error:
+        return refuse(error, "Failed to list jobs")
+
+
+def read(request: Request) -> Conversation:
+    """Tell of one job."""
+    try:
+        return _json(job_to_json((yield from _job(request))))
+    except errors.MeshError as error:
+        return refuse(error, "Failed to get job")
+
+
+def retry(request: Request) -> Conversation:
+    """Send a job back to work with another input."""
+    try:
+        revision = wire.revision_from_body(request.body)
+        job = yield from _job(request)
+        if not wire.is_type_of(revision, job):
+            return _text(400, "Job type mismatch")
+        retried = yield Ask("JobService", "RetryJob", wire.retry_of(job, revision))
+        return _json(job_to_json(retried.job))
+    except errors.Precondition:
+        return _text(400, "Only failed or cancelled jobs can be retried")
+    except errors.MeshError as error:
+        return refuse(error, "Failed to update job status")
+
+
+def refuse(error: errors.MeshError, word: str = "") -> Response:
+    """Tell of an error as vlm-node does: its word for what failed, then the reason."""
+    if isinstance(error, errors.NotFound):
+        return _text(404, "Job not found")
+    status = 413 if error.code == BODY_TOO_LARGE else STATUS.get(type(error), 500)
+    told = wire.fields_renamed(str(error))
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after.total_seconds())))
+    if status == 400:
+        return _text(status, "\n".join(filter(None, (wire.WORDS.get(error.code), told))))
+    return _text(status, f"{word}: {told}" if word else told, headers)
+
+
+def _job(request: Request) -> Generator[Ask, Any, job_pb2.Job]:
+    try:
+        job_id = str(UUID(request.path["id"]))
+    except ValueError:
+        raise errors.NotFound("it is no UUID, so no job has it") from None
+    found: pb.GetJobResponse = yield Ask("JobService", "GetJob", pb.GetJobRequest(id=job_id))
+    return found.job
+
+
+def _jobs(limit: int, first: pb.ListJobsRequest) -> Generator[Ask, Any, list[job_pb2.Job]]:
+    jobs: list[job_pb2.Job] = []
+    asked = pb.ListJobsRequest()
+    asked.CopyFrom(first)
+    while len(jobs) < limit:
+        asked.page_size = min(PAGE, limit - len(jobs))
+        page: pb.ListJobsResponse = yield Ask("JobService", "ListJobs", asked)
+        jobs += page.jobs
+        if not page.next_page_token:
+            break
+        asked = pb.ListJobsRequest(
+            page_token=page.next_page_token, type=first.type, state=first.state
+        )
+    return jobs
+
+
+def _number(request: Request, name: str, most: int, default: int | None = None) -> int:
+    text = request.query.get(name)
+    if text is None and default is not None:
+        return default
+    if text is None:
+        raise errors.InvalidInput(f"Query deserialize error: missing field `{name}`")
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        raise errors.InvalidInput(
+            f"Query deserialize error: {name} must be a number from 0 to {most}"
+        )
+    return int(text)
+
+
+def _json(value: Any) -> Response:
+    return Response(json.dumps(value).encode(), "application/json")
+
+
+def _text(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(text.encode(), "text/plain; charset=utf-8", status, headers or {})
+
+
+DIALECT: Final = Dialect(
+    routes=(
+        Route("POST", "/api/v1/jobs", create),
+        Route("GET", "/api/v1/jobs", list_jobs),
+        Route("GET", "/api/v1/jobs/{id}", read),
+        Route("PUT", "/api/v1/jobs/{id}", retry),
+    ),
+    refuse=refuse,
+    cors={
+        "access-control-allow-methods": "GET, POST, PUT",
+        "access-control-allow-headers": "authorization, content-type",
+        "access-control-max-age": "3600",
+    },
+)

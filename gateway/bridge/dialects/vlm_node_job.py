@@ -1,0 +1,121 @@
+"""A job as vlm-node writes it. Total, and without I/O.
+
+What a client sent and the contract has no place for travels in the job's client data, as JSON text:
+so it comes back to the letter, which a map of doubles would not promise.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from typing import Any, Final
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+from mesh.jobs.v1 import job_input_pb2, job_output_pb2
+from mesh.jobs.v1 import job_pb2 as pb
+
+TIMING: Final = "task_timing_v1"
+STATES: Final = {
+    "pending": pb.JOB_STATE_PENDING,
+    "running": pb.JOB_STATE_RUNNING,
+    "completed": pb.JOB_STATE_COMPLETED,
+    "failed": pb.JOB_STATE_FAILED,
+    "cancelling": pb.JOB_STATE_CANCELLING,
+    "cancelled": pb.JOB_STATE_CANCELLED,
+}
+"""The state of each status that a job can be in."""
+
+_STATUS_OF: Final = {state: status for status, state in STATES.items()}
+_NO_IMAGES_CODE, _PROCESSING_CODE = 400, 100
+# Clients of the contract may attach what they like; this is ours.
+_KEPT: Final = "vlm_node"
+
+
+def job_to_json(job: pb.Job) -> dict[str, Any]:
+    """Write a job, its keys in the order of vlm-node. One that came in otherwise is written too."""
+    kept = _kept_of(job)
+    return {
+        "id": job.id,
+        "status": _STATUS_OF[job.state],
+        "created_at": job.create_time.ToJsonString(),
+        "updated_at": job.update_time.ToJsonString(),
+        "domain_id": kept.get("domain_id", ""),
+        "query": kept.get("query", {"ids": []}),
+        "hash": "",
+        "input": kept.get("input", _input_to_json(job.input)),
+        "output": _output_to_json(job.output) if job.HasField("output") else None,
+        "error": _error_to_json(job.error) if job.state == pb.JOB_STATE_FAILED else None,
+        "job_type": job_type_of(job),
+    }
+
+
+def job_type_of(job: pb.Job) -> str:
+    """The type that the client gave the job, which need not be the one it runs as."""
+    return str(_kept_of(job).get("job_type", job.type))
+
+
+def keep(attached: Struct, sent: Mapping[str, Any]) -> None:
+    """Put what the client sent into a job's client data, beside what is kept there already."""
+    kept = attached.get_or_create_struct(_KEPT)
+    kept.update({name: json.dumps(value) for name, value in sent.items()})
+
+
+def _kept_of(job: pb.Job) -> dict[str, Any]:
+    if _KEPT not in job.client_data.fields:
+        return {}
+    kept = job.client_data.fields[_KEPT].struct_value.fields
+    try:
+        return {name: json.loads(value.string_value) for name, value in kept.items()}
+    except (ValueError, RecursionError):
+        # Not written by `keep`: somebody attached it through the contract.
+        return {}
+
+
+def _input_to_json(given: job_input_pb2.JobInput) -> dict[str, Any]:
+    if given.WhichOneof("input") != TIMING:
+        return MessageToDict(given, preserving_proto_field_name=True)
+    timing = given.task_timing_v1
+    return {"vlm_prompt": timing.image_prompt, "prompt": timing.task, "webhook_url": ""}
+
+
+def _output_to_json(output: job_output_pb2.JobOutput) -> dict[str, Any]:
+    if output.WhichOneof("output") != TIMING:
+        return MessageToDict(output, preserving_proto_field_name=True)
+    timing = output.task_timing_v1
+    return {
+        "logs": _csv(timing.observations),
+        "temporal_output": timing.summary,
+        "tasks": [_task_to_json(task) for task in timing.tasks],
+    }
+
+
+def _csv(observations: Iterable[job_output_pb2.Observation]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    for seen in observations:
+        at = seen.capture_time.ToDatetime(UTC) if seen.HasField("capture_time") else None
+        writer.writerow((seen.image_id, f"{at:%Y%m%d_%H%M%S}" if at else "", seen.text))
+    # Clients take the last line for the last picture, so none follows it.
+    return "\n".join(("id,timestamp,event", text.getvalue())).rstrip("\n")
+
+
+def _task_to_json(task: job_output_pb2.Task) -> dict[str, Any]:
+    return {
+        "start": _time(task.start_time if task.HasField("start_time") else None),
+        "end": _time(task.end_time if task.HasField("end_time") else None),
+        "start_image_id": task.start_image_id,
+        "end_image_id": task.end_image_id,
+        "evidence_image_ids": list(task.evidence_image_ids),
+    }
+
+
+def _time(time: Timestamp | None) -> str | None:
+    return None if time is None else time.ToJsonString()
+
+
+def _error_to_json(error: pb.JobError) -> dict[str, Any]:
+    code = _NO_IMAGES_CODE if error.reason == "NO_IMAGES" else _PROCESSING_CODE
+    return {"code": code, "message": error.message}

@@ -1,0 +1,60 @@
+"""Pictures as text in JSON: bare base64 or a data URL, with what their sender says of them. It
+decodes the text, never the picture.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from mesh.types.v1 import image_pb2 as pb
+
+from services.chassis.errors import InvalidInput
+
+_DATA_URL: Final = re.compile(r"data:[^,]{0,256};base64,", re.IGNORECASE)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TIME_IN_NAME: Final = re.compile(r"_(\d{8}_\d{6})(?=[_.]|$)")
+_SHAPE: Final = "send base64, a data URL, or an object with data, and perhaps id, name, timestamp"
+
+
+def image_from_json(value: Any, path: str) -> pb.Image:
+    """Read a picture. What its name holds counts where `id` or `timestamp` are not given."""
+    described: Mapping[str, Any] = value if isinstance(value, dict) else {"data": value}
+    texts = {key: described.get(key, "") for key in ("data", "id", "name", "timestamp")}
+    for key, text in texts.items():
+        if not isinstance(text, str):
+            raise InvalidInput.field(f"{path}.{key}", "is no text", remedy=_SHAPE)
+    image = pb.Image(data=_bytes(texts["data"], path))
+    named = _UUID.search(texts["name"])
+    image.id = texts["id"] or (named[0] if named else texts["name"])
+    if taken := _time(texts["timestamp"], texts["name"], path):
+        image.capture_time.FromDatetime(taken)
+    return image
+
+
+def _bytes(text: str, path: str) -> bytes:
+    start = _DATA_URL.match(text)
+    try:
+        data = base64.b64decode("".join(text[start.end() if start else 0 :].split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidInput.field(path, "is no base64", remedy=_SHAPE) from None
+    if not data:
+        raise InvalidInput.field(path, "is empty", remedy=_SHAPE)
+    return data
+
+
+def _time(timestamp: str, name: str, path: str) -> datetime | None:
+    in_name = _TIME_IN_NAME.search(f"_{timestamp}" if timestamp else name)
+    try:
+        if in_name:
+            return datetime.strptime(in_name[1], "%Y%m%d_%H%M%S").replace(tzinfo=UTC)
+        if not timestamp:
+            return None
+        taken = datetime.fromisoformat(timestamp)
+    except ValueError:
+        raise InvalidInput.field(
+            f"{path}.timestamp", "is no time", remedy="send RFC 3339 or YYYYMMDD_HHMMSS"
+        ) from None
+    return taken if taken.tzinfo else taken.replace(tzinfo=UTC)

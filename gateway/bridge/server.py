@@ -1,0 +1,174 @@
+"""Carries dialects over HTTP: reads requests with bounds, asks the rooms as the tenant that the
+edge names, and ends in good order. It knows no dialect.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from opentelemetry import propagate, trace
+
+from gateway.bridge.config import BridgeConfig
+from gateway.bridge.exchange import (
+    BODY_TOO_LARGE,
+    Ask,
+    Conversation,
+    Dialect,
+    Request,
+    Response,
+    Route,
+)
+from services.chassis import call, client, errors, limits, names
+from services.chassis.config import ConfigError
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HEALTH: Final = "/healthz"
+TOO_LARGE: Final = errors.InvalidInput(
+    f"the body is over the limit of {limits.BODY_BYTES // limits.MEBIBYTE} MiB",
+    remedy="send less at once",
+    code=BODY_TOO_LARGE,
+)
+
+
+def application(dialects: Iterable[Dialect], stubs: Mapping[str, Any]) -> web.Application:
+    """Serve the dialects; `stubs` holds the stub of each service by its name."""
+    app = web.Application(client_max_size=limits.BODY_BYTES)
+    app.router.add_get(HEALTH, _healthy)
+    for dialect in dialects:
+        for route in dialect.routes:
+            app.router.add_route(route.verb, route.path, _handler(dialect, route, stubs))
+        for path in {route.path for route in dialect.routes if dialect.cors}:
+            app.router.add_route("OPTIONS", path, _preflight(dialect))
+    app.router.add_route("*", "/{path:.*}", _nothing)
+    return app
+
+
+@asynccontextmanager
+async def running(config: BridgeConfig, app: web.Application) -> AsyncIterator[str]:
+    """Serve for a block, which is given the bound address; at its end let requests finish."""
+    # Envoy writes the access log, without the query.
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=config.drain_seconds)
+    await runner.setup()
+    host, _, port = config.listen.rpartition(":")
+    try:
+        try:
+            await web.TCPSite(runner, host, int(port)).start()
+        except OSError:
+            raise ConfigError(
+                f"cannot listen on {config.listen}: the port is taken or the host is not ours"
+            ) from None
+        address = f"{host}:{runner.addresses[0][1]}"
+        _log.info("serving", extra={"address": address})
+        yield address
+    finally:
+        _log.info("draining", extra={"seconds": config.drain_seconds})
+        await runner.cleanup()
+        _log.info("stopped")
+
+
+async def carry(conversation: Conversation, stubs: Mapping[str, Any], *, large: bool) -> Response:
+    """Ask the rooms what a conversation wants to know until it has its response.
+
+    A large request is translated in a thread, so that others need not wait for it.
+    """
+    step: Callable[[], Ask] = partial(next, conversation)
+    while True:
+        outcome = await asyncio.to_thread(_advance, step) if large else _advance(step)
+        if isinstance(outcome, Response):
+            return outcome
+        method = getattr(stubs[outcome.service], outcome.method)
+        try:
+            answer = await client.call(method, outcome.request)
+        except errors.MeshError as failed:
+            step = partial(conversation.throw, failed)
+        else:
+            step = partial(conversation.send, answer)
+
+
+def _advance(step: Callable[[], Ask]) -> Ask | Response:
+    try:
+        return step()
+    except StopIteration as done:
+        response: Response = done.value
+        return response
+
+
+def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handler:
+    async def handle(request: web.Request) -> web.Response:
+        with _span(route, request) as span:
+            try:
+                response = await _answer(route, request, stubs)
+            except errors.MeshError as error:
+                response = dialect.refuse(error)
+            except Exception:
+                _log.exception("a dialect failed", extra={"route": route.path})
+                response = dialect.refuse(errors.Internal("something failed inside the mesh"))
+            span.set_attribute("http.response.status_code", response.status)
+        return _sent(response, _origin(dialect, request))
+
+    return handle
+
+
+def _span(route: Route, request: web.Request) -> AbstractContextManager[trace.Span]:
+    # The library's own instrumentation would tell the query, where a prompt may stand.
+    return trace.get_tracer(__name__).start_as_current_span(
+        f"{route.verb} {route.path}",
+        propagate.extract(request.headers),
+        trace.SpanKind.SERVER,
+        {"http.request.method": route.verb, "http.route": route.path},
+    )
+
+
+async def _answer(route: Route, request: web.Request, stubs: Mapping[str, Any]) -> Response:
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise TOO_LARGE from None
+    asked = Request(body, dict(request.match_info), dict(request.query))
+    tenant = request.headers.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
+    deadline = time.monotonic() + limits.UNARY_DEADLINE.total_seconds()
+    with call.use(call.Call(f"{route.verb} {route.path}", tenant, deadline)):
+        return await carry(route.answer(asked), stubs, large=len(body) > limits.MEBIBYTE)
+
+
+def _preflight(dialect: Dialect) -> Handler:
+    async def allow(request: web.Request) -> web.Response:
+        return web.Response(headers={**dialect.cors, **_origin(dialect, request)})
+
+    return allow
+
+
+def _origin(dialect: Dialect, request: web.Request) -> dict[str, str]:
+    origin = request.headers.get("origin")
+    if not dialect.cors or not origin:
+        return {}
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-allow-credentials": "true",
+        "vary": "origin",
+    }
+
+
+def _sent(response: Response, headers: Mapping[str, str]) -> web.Response:
+    return web.Response(
+        body=response.body,
+        status=response.status,
+        headers={"content-type": response.content_type, **response.headers, **headers},
+    )
+
+
+async def _healthy(request: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+async def _nothing(request: web.Request) -> web.Response:
+    if request.headers.get("upgrade", "").lower() == "websocket":
+        return web.Response(text=f"no WebSocket is served at {request.path} yet", status=501)
+    return web.Response(text=f"nothing answers {request.method} {request.path}", status=404)

@@ -1,0 +1,255 @@
+import asyncio
+import base64
+import io
+import json
+import os
+import signal
+import sys
+import uuid
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
+
+from gateway.bridge import server
+from gateway.bridge.config import BridgeConfig
+from gateway.bridge.dialects import DIALECTS
+from services.chassis import client, errors, limits
+from services.chassis.config import ConfigError
+from tests.doubles import edge as edges
+from tests.doubles import rooms
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
+
+JOB = str(uuid.uuid4())
+SERVICE = "/mesh.jobs.v1.JobService"
+INPUT = {
+    "prompt": "A worker is stocking the shelf",
+    "vlm_prompt": "What is happening?",
+    "webhook_url": "",
+    "images": [base64.b64encode(b"pixels").decode()],
+}
+CREATE = {
+    "job_type": "task_timing_v1",
+    "domain_id": "the-domain",
+    "query": {"ids": []},
+    "input": INPUT,
+}
+COMMAND = (sys.executable, "-m", "gateway.bridge")
+ORIGIN = "https://page.example"
+
+
+@in_module
+async def mesh():
+    async with rooms.serving() as mesh:
+        yield mesh
+
+
+@pytest.fixture(autouse=True)
+def received(mesh):
+    mesh.received.clear()
+    mesh.answers.clear()
+    made = {"id": JOB, "type": "task_timing_v1", "state": 1}
+    for method in ("CreateJob", "GetJob", "RetryJob"):
+        answer = rooms.message(f"mesh.jobs.v1.{method}Response", job=made)
+        mesh.answers[f"{SERVICE}/{method}"] = [answer]
+    return mesh.received
+
+
+def application(channel):
+    return server.application(DIALECTS, {"JobService": jobs_grpc.JobServiceStub(channel)})
+
+
+@in_module
+async def bridge(mesh):
+    config = BridgeConfig(listen="127.0.0.1:0", jobs_target=mesh.targets["jobs"], drain_seconds=5)
+    async with (
+        client.channel(config.jobs_target) as channel,
+        server.running(config, application(channel)) as address,
+    ):
+        yield address
+
+
+@in_module
+async def edge(tmp_path_factory, mesh, bridge):
+    folder = tmp_path_factory.mktemp("edge")
+    async with edges.running(folder, mesh.targets | {"bridge": bridge}) as edge:
+        yield edge
+
+
+@in_module
+async def http():
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        yield http
+
+
+@pytest.fixture(params=["straight", "through the edge"])
+def url(request, bridge, edge):
+    return f"http://{bridge}" if request.param == "straight" else edge.url
+
+
+async def test_a_job_is_created_read_listed_and_retried(url, http, received):
+    async with http.post(f"{url}/api/v1/jobs", json=CREATE) as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.content_type == "application/json"
+        assert (await answer.json())["id"] == JOB
+    async with http.get(f"{url}/api/v1/jobs/{JOB}") as answer:
+        assert (await answer.json())["status"] == "pending"
+    async with http.get(f"{url}/api/v1/jobs?limit=5&status=failed") as answer:
+        assert await answer.json() == []
+    again = {"job_type": "task_timing_v1", "input": INPUT}
+    async with http.put(f"{url}/api/v1/jobs/{JOB}", json=again) as answer:
+        assert answer.status == 200, await answer.text()
+    assert [call.method for call in received] == [
+        f"{SERVICE}/{method}"
+        for method in ("CreateJob", "GetJob", "ListJobs", "GetJob", "RetryJob")
+    ]
+    assert received[2].requests[0].state == 5
+
+
+async def test_errors_are_plain_text(url, http, mesh):
+    mesh.answers[f"{SERVICE}/GetJob"] = [errors.NotFound("no job of this id")]
+    for job_id in (JOB, "no-uuid"):
+        async with http.get(f"{url}/api/v1/jobs/{job_id}") as answer:
+            assert (answer.status, answer.content_type) == (404, "text/plain")
+            assert await answer.text() == "Job not found"
+
+
+async def test_the_room_works_for_the_tenant_that_the_edge_names(bridge, http, received):
+    headers = {"x-mesh-tenant": "acme"}
+    async with http.get(f"http://{bridge}/api/v1/jobs/{JOB}", headers=headers):
+        pass
+    assert received[0].metadata["x-mesh-tenant"] == "acme"
+
+
+async def test_nobody_names_a_tenant_from_outside(edge, http, received):
+    headers = {"x-mesh-tenant": "victim"}
+    async with http.get(f"{edge.url}/api/v1/jobs/{JOB}", headers=headers):
+        pass
+    assert received[0].metadata["x-mesh-tenant"] == "default"
+
+
+async def test_a_large_job_arrives_whole(url, http, received):
+    pixels = os.urandom(20 * limits.MEBIBYTE)
+    sent = CREATE | {"input": INPUT | {"images": [base64.b64encode(pixels).decode()]}}
+    data = io.BytesIO(json.dumps(sent).encode())
+    async with http.post(f"{url}/api/v1/jobs", data=data) as answer:
+        assert answer.status == 200, await answer.text()
+    assert received[0].requests[0].input.task_timing_v1.images[0].data == pixels
+
+
+async def test_a_body_over_the_limit_is_refused_in_plain_text(url, http, received):
+    data = io.BytesIO(b" " * (limits.BODY_BYTES + 1))
+    async with http.post(f"{url}/api/v1/jobs", data=data) as answer:
+        assert (answer.status, answer.content_type) == (413, "text/plain")
+        assert "32 MiB" in await answer.text()
+    assert received == []
+
+
+async def test_a_room_that_is_down_is_told(http):
+    config = BridgeConfig(listen="127.0.0.1:0", jobs_target=edges.NOWHERE)
+    async with (
+        client.channel(config.jobs_target) as channel,
+        server.running(config, application(channel)) as address,
+        http.get(f"http://{address}/api/v1/jobs/{JOB}") as answer,
+    ):
+        assert (answer.status, answer.content_type) == (503, "text/plain")
+        assert (await answer.text()).startswith("Failed to get job: ")
+
+
+async def test_a_page_of_another_origin_may_call(url, http):
+    asked = {"origin": ORIGIN, "access-control-request-method": "PUT"}
+    for path in ("/api/v1/jobs", f"/api/v1/jobs/{JOB}"):
+        async with http.options(url + path, headers=asked) as answer:
+            assert answer.status == 200
+            told = answer.headers
+    assert told["access-control-allow-origin"] == ORIGIN
+    assert told["access-control-allow-credentials"] == "true"
+    assert told["access-control-allow-methods"] == "GET, POST, PUT"
+    assert told["access-control-allow-headers"] == "authorization, content-type"
+    assert told["access-control-max-age"] == "3600"
+    async with http.get(f"{url}/api/v1/jobs", headers={"origin": ORIGIN}) as answer:
+        assert answer.status == 400
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+
+
+async def test_a_socket_that_is_not_there_yet_says_so(url, http):
+    headers = {
+        "connection": "upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": base64.b64encode(bytes(16)).decode(),
+    }
+    async with http.get(f"{url}/api/v1/ws", headers=headers) as answer:
+        assert answer.status == 501
+        assert await answer.text() == "no WebSocket is served at /api/v1/ws yet"
+
+
+async def test_an_unknown_path_says_so(url, http):
+    for verb, path in (("GET", "/nothing"), ("DELETE", "/api/v1/jobs"), ("GET", "/")):
+        async with http.request(verb, url + path) as answer:
+            assert answer.status == 404
+            assert await answer.text() == f"nothing answers {verb} {path}"
+
+
+async def test_a_failing_dialect_ends_in_an_error_and_the_bridge_lives(bridge, http, mesh, caplog):
+    mesh.answers[f"{SERVICE}/GetJob"] = [rooms.message("mesh.jobs.v1.GetJobResponse")]
+    async with http.get(f"http://{bridge}/api/v1/jobs/{JOB}") as answer:
+        assert (answer.status, answer.content_type) == (500, "text/plain")
+        assert await answer.text() == "something failed inside the mesh"
+    assert "a dialect failed" in caplog.text
+    async with http.get(f"http://{bridge}/healthz") as answer:
+        assert answer.status == 200
+
+
+async def test_a_taken_port_is_told(bridge):
+    config = BridgeConfig(listen=bridge, jobs_target=edges.NOWHERE)
+    async with client.channel(config.jobs_target) as channel:
+        with pytest.raises(ConfigError, match="the port is taken"):
+            async with server.running(config, application(channel)):
+                pass
+
+
+async def test_the_process_lets_a_request_finish_when_it_is_told_to_stop(http, mesh):
+    gate = rooms.Gate()
+    mesh.answers[f"{SERVICE}/GetJob"].insert(0, gate)
+    told = {"BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_JOBS_TARGET": mesh.targets["jobs"]}
+    bridge = await asyncio.create_subprocess_exec(
+        *COMMAND, env=os.environ | told, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        address = (await logged(bridge, "serving"))["address"]
+        request = asyncio.create_task(http.get(f"http://{address}/api/v1/jobs/{JOB}"))
+        await asyncio.wait_for(gate.reached.wait(), 10)
+        bridge.send_signal(signal.SIGTERM)
+        await logged(bridge, "draining")
+        gate.opened.set()
+        async with await request as answer:
+            assert answer.status == 200
+        await logged(bridge, "stopped")
+        assert await asyncio.wait_for(bridge.wait(), 10) == 0
+    finally:
+        if bridge.returncode is None:
+            bridge.kill()
+            await bridge.wait()
+
+
+async def test_a_process_without_its_settings_says_which_and_ends():
+    clean = {key: it for key, it in os.environ.items() if not key.startswith("BRIDGE_")}
+    bridge = await asyncio.create_subprocess_exec(
+        *COMMAND, env=clean, stderr=asyncio.subprocess.PIPE
+    )
+    _, told = await asyncio.wait_for(bridge.communicate(), 30)
+    assert bridge.returncode == 2
+    assert b"BRIDGE_LISTEN" in told
+    assert b"BRIDGE_JOBS_TARGET" in told
+
+
+async def logged(process, message):
+    async with asyncio.timeout(30):
+        while line := await process.stderr.readline():
+            if (entry := json.loads(line)).get("message") == message:
+                return entry
+    raise AssertionError(f"it ended without logging {message!r}")
