@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from sensorium import tether
 
-WARNINGS: Final = 2
-"""llama.cpp's verbosity: one step more tells of every request, two steps more of what is in it."""
+ERRORS: Final = 1
+"""llama.cpp's verbosity: further steps tell of every request, and then of what is in it."""
 PROMPT_CACHE_MEBIBYTES: Final = 128
 """How much memory may keep the state of past conversations; llama.cpp's own default is 8 GiB."""
 
@@ -53,7 +53,7 @@ def serve(options: argparse.Namespace) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.use_jinja = params.endpoint_metrics = True
     params.cache_ram_mib = PROMPT_CACHE_MEBIBYTES
-    params.verbosity = WARNINGS
+    params.verbosity = ERRORS
     # What other people's conversations hold is shown to nobody, and no web page may ask.
     params.ui = params.endpoint_slots = False
     params.cors_origins = ""

@@ -1,0 +1,132 @@
+"""The command line: `sensorium up`, `demo` and `models`. It turns what was typed into calls and
+what went wrong into one line and an exit code.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from sensorium.console import Screen
+from sensorium.errors import Trouble
+from sensorium.launcher import mesh, profile
+from sensorium.weights.commands import models
+
+
+def main() -> None:
+    """Do what was typed; end with code 1 and a plain word when that fails."""
+    try:
+        commands(prog_name="sensorium")
+    except Trouble as trouble:
+        click.echo(f"sensorium: {trouble}", err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("sensorium"), message="%(prog)s %(version)s")
+def commands() -> None:
+    """A self-hosted mesh that sees, hears and reasons."""
+
+
+commands.add_command(models)
+
+_port = click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True,
+    help="The port of the edge, for REST, gRPC and WebSockets. 0 takes a free one.",
+)  # fmt: skip
+_language = click.option(
+    "--language", type=click.Choice(list(profile.LANGUAGES)), default="1.5b", show_default=True,
+    help="The size of the local language model.",
+)  # fmt: skip
+_data = click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+    help="The folder that keeps the jobs (default: $SENSORIUM_DATA, or the usual place).",
+)  # fmt: skip
+
+
+@commands.command()
+@_port
+@click.option("--host", default="127.0.0.1", show_default=True,
+    help="The address to listen on. Beyond loopback it demands keys: GATEWAY_JWKS_FILE.",
+)  # fmt: skip
+@_language
+@click.option(
+    "--profile", "profile_name", type=click.Choice(profile.NAMES), default="local",
+    show_default=True, help="Which engines and models to run.",
+)  # fmt: skip
+@_data
+def up(port: int, host: str, language: str, profile_name: str, data: Path | None) -> None:
+    """Run the whole mesh on this machine until Ctrl-C.
+
+    Engines that run already are used instead of local ones when VISION_ENGINE_URL (with
+    VISION_MODEL) or REASONING_ENGINE_URL (with REASONING_MODEL) name them.
+    """
+    options = mesh.Options(host, port, language, profile_name, data)
+    _run(lambda: _up(options, Screen()))
+
+
+async def _up(options: mesh.Options, screen: Screen) -> None:
+    screen.tell("Starting the mesh ...")
+    async with mesh.running(options, screen.say) as running:
+        screen.console.print(_addresses(running))
+        if not profile.is_elsewhere("vision"):
+            screen.tell(profile.NOTICE, "bold yellow")
+        screen.tell(f"The mesh is ready in {running.seconds:.1f} s. Ctrl-C stops it.", "bold green")
+        await asyncio.Event().wait()
+
+
+def _addresses(running: mesh.Mesh) -> Table:
+    table = Table("what", "where", title="Sensorium")
+    table.add_row("REST", f"{running.url}/mesh/v1/")
+    table.add_row("gRPC", f"{running.address} (mesh.{{jobs,vision,reasoning,audio}}.v1)")
+    table.add_row("vlm-node's clients", f"{running.url}/api/v1/jobs")
+    table.add_row("health", f"{running.url}/healthz")
+    return table
+
+
+@commands.command()
+@_port
+@_language
+@_data
+@click.option("--url", help="Use the mesh that runs at this address instead of starting one.")
+def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
+    """Run the main job on the whole mesh, with the truth beside the answers."""
+    from sensorium.demo import show
+
+    options = mesh.Options(port=port, language=language, data=data)
+    _run(lambda: show(options, url, Screen(least=logging.WARNING)))
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(_until_told(work))
+
+
+async def _until_told(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run until done or until the first SIGINT or SIGTERM, which ends it in good order."""
+    task = asyncio.ensure_future(work())
+    loop = asyncio.get_running_loop()
+    told: list[int] = []
+
+    def stop(number: int) -> None:
+        if not told:
+            task.cancel()
+        told.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+
+
+if __name__ == "__main__":
+    main()

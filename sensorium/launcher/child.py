@@ -1,0 +1,147 @@
+"""One supervised process: started tied to the launcher in a group of its own, asked until it is
+ready, its lines passed on, and stopped for certain. It does not decide whether to start it again.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from typing import Final
+
+from sensorium import tether
+from sensorium.errors import Trouble
+from sensorium.launcher.program import Program, Say
+
+TAIL_LINES: Final = 12
+"""How many of its last words are told when it fails."""
+LINE_BYTES: Final = 1 << 20
+"""A longer line is cut."""
+PROBE_SECONDS: Final = 0.1
+"""The pause between two questions whether it is ready."""
+STOP_SECONDS: Final = 8.0
+"""How long it may take to end by itself."""
+
+
+class Child:
+    """A program that may be started, stopped, and started again."""
+
+    def __init__(self, program: Program, say: Say) -> None:
+        self.program = program
+        self._say = say
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now."""
+        alive = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process and alive else None
+
+    async def start(self) -> None:
+        """Start the process and wait until it is ready. Raises `Trouble` when that fails."""
+        program = self.program
+        self._tail.clear()
+        command = tether.command(program.command, number=self._last_signal(), user=program.user)
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**os.environ, **program.environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=LINE_BYTES,
+            start_new_session=True,
+        )
+        self._reading = asyncio.create_task(self._read(self._process))
+        try:
+            async with asyncio.timeout(program.ready_seconds):
+                await self._until_ready(self._process)
+        except TimeoutError:
+            raise self._trouble(f"was not ready within {program.ready_seconds:g} s") from None
+
+    def _last_signal(self) -> int:
+        # A database is asked to end, so that its own processes do too; all others just end.
+        return signal.SIGINT if self.program.stop_signal is signal.SIGINT else signal.SIGKILL
+
+    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+        if self.program.once:
+            if await process.wait():
+                raise await self._death(process)
+            return
+        ending = asyncio.create_task(process.wait())
+        asking = asyncio.create_task(self._ask())
+        try:
+            await asyncio.wait((ending, asking), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise await self._death(process)
+        finally:
+            ending.cancel()
+            asking.cancel()
+            await asyncio.gather(ending, asking, return_exceptions=True)
+
+    async def _ask(self) -> None:
+        while True:
+            try:
+                await self.program.probe()
+            except Exception:
+                await asyncio.sleep(PROBE_SECONDS)
+            else:
+                return
+
+    async def ended(self) -> Trouble:
+        """Wait until the process ends by itself, and tell of it."""
+        assert self._process is not None  # noqa: S101 - it has been started
+        await self._process.wait()
+        return await self._death(self._process)
+
+    async def _death(self, process: asyncio.subprocess.Process) -> Trouble:
+        if self._reading is not None:
+            await asyncio.wait((self._reading,), timeout=1)
+        code = process.returncode or 0
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        return self._trouble(how)
+
+    def _trouble(self, what: str) -> Trouble:
+        said = "".join(f"\n    {line}" for line in self._tail)
+        hint = f"\n  {self.program.hint}" if self.program.hint else ""
+        last = f"; its last words:{said}" if said else " without a word"
+        return Trouble(f"{self.program.name} {what}{last}{hint}")
+
+    async def stop(self) -> None:
+        """End the process and everything it started: asked first, forced after a bounded wait."""
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            _signal(process.pid, self.program.stop_signal)
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                self._say(self.program.name, f"did not end within {STOP_SECONDS:g} s; forced")
+        _signal(process.pid, signal.SIGKILL)
+        await process.wait()
+        if self._reading is not None:
+            # Whoever holds the pipe open now is not ours.
+            await asyncio.wait((self._reading,), timeout=1)
+            self._reading.cancel()
+        self._process = None
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        stream = process.stdout
+        assert stream is not None  # noqa: S101 - it was asked for above
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:
+                continue
+            if not line:
+                return
+            if text := line.decode(errors="replace").strip():
+                self._tail.append(text)
+                self._say(self.program.name, text)
+
+
+def _signal(group: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)

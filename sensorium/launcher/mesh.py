@@ -1,0 +1,66 @@
+"""The mesh of this machine as one thing to start and to stop: models, data, plan, supervision."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorium.launcher import database, places, ports, profile, supervisor
+from sensorium.launcher.child import Child
+from sensorium.launcher.plan import Inside, plan
+from sensorium.launcher.program import Say
+from sensorium.weights import store
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person may choose."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    language: str = "1.5b"
+    profile: str = "local"
+    data: Path | None = None
+    """The folder of what lasts. None: the usual one."""
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A mesh that is ready."""
+
+    address: str
+    """The edge, as host:port."""
+    children: dict[str, Child]
+    seconds: float
+    """How long it took to be ready."""
+
+    @property
+    def url(self) -> str:
+        """The base of its REST paths."""
+        return f"http://{self.address}"
+
+
+@asynccontextmanager
+async def running(options: Options, say: Say) -> AsyncIterator[Mesh]:
+    """Run a mesh for a block, which begins when every part is ready.
+
+    Raises `Trouble` when it cannot start or does not stay up. No process is left at its end.
+    """
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    profile.check(options.profile)
+    port = ports.edge(options.host, options.port)
+    for name in profile.models(options.language):
+        await asyncio.to_thread(store.ensure, name, lambda line: say("models", line))
+    data = options.data or places.data()
+    with places.held(data), places.run() as run:
+        inside = Inside(
+            edge=f"{options.host}:{port}",
+            database=await asyncio.to_thread(database.prepare, data, run),
+            run=run,
+            ports=ports.free(),
+        )
+        programs = plan(inside, profile.engines(options.language, store.cache()))
+        async with supervisor.running(programs, say) as children:
+            yield Mesh(inside.edge, children, loop.time() - begun)

