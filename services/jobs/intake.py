@@ -2,7 +2,6 @@
 pictures, that each has one id, in which order they are.
 """
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +23,8 @@ from services.jobs.domain import ClientData
 from services.media import image as pictures
 
 CLIENT_DATA_BYTES: Final = 64 * 1024
+# Enough to see that a picture decodes; the fewer, the cheaper.
+_GLANCE_PIXELS: Final = 64 * 64
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ async def accept(kind: JobType, draft: Draft, *, instead_of: JobInput | None = N
         case TaskTimingInput() | CaptionInput():
             if isinstance(instead_of, TaskTimingInput | CaptionInput) and not given.images:
                 return Accepted(replace(given, images=instead_of.images), ())
-            blobs = await asyncio.to_thread(_pictures, given.images, draft.data, path)
+            blobs = await _pictures(given.images, draft.data, path)
             return Accepted(replace(given, images=_in_order(_named(given.images, path))), blobs)
         case TranscriptionInput():
             if isinstance(instead_of, TranscriptionInput) and not given.audio:
@@ -82,7 +83,9 @@ def require_storable(path: str, text: str) -> None:
         raise InvalidInput.field(path, "has a NUL in it", remedy="leave it out")
 
 
-def _pictures(images: Sequence[Image], data: Mapping[str, bytes], path: str) -> tuple[Blob, ...]:
+async def _pictures(
+    images: Sequence[Image], data: Mapping[str, bytes], path: str
+) -> tuple[Blob, ...]:
     if not images:
         raise InvalidInput.field(
             f"{path}.images", "is empty", remedy="send at least one picture", code="NO_IMAGES"
@@ -91,6 +94,11 @@ def _pictures(images: Sequence[Image], data: Mapping[str, bytes], path: str) -> 
     for index, image in enumerate(images):
         info = pictures.inspect(data[image.blob], field=f"{path}.images[{index}].data")
         blobs.append(Blob(image.blob, info.format.value, data[image.blob]))
+    # A picture that was cut short has a whole header, and would fail its job much later.
+    for index, image in enumerate(images):
+        await pictures.prepare(
+            data[image.blob], max_pixels=_GLANCE_PIXELS, field=f"{path}.images[{index}].data"
+        )
     return tuple(blobs)
 
 

@@ -92,7 +92,7 @@ def client_data_from_pb(data: Struct) -> ClientData:
     """Read what a client attached."""
     try:
         return MessageToDict(data)
-    except SerializeToJsonError:
+    except (SerializeToJsonError, ValueError):
         raise InvalidInput.field(
             "client_data", "holds a number that JSON lacks", remedy="send finite numbers"
         ) from None

@@ -1,0 +1,88 @@
+"""The other rooms as a test wants them, over real gRPC."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from google.protobuf.duration_pb2 import Duration
+from mesh.audio.v1 import audio_service_pb2 as audio_pb
+from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
+from mesh.reasoning.v1 import reasoning_service_pb2 as reasoning_pb
+from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
+from mesh.types.v1 import transcript_pb2
+from mesh.vision.v1 import vision_service_pb2 as vision_pb
+from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
+
+from services.chassis.config import RoomConfig
+from services.chassis.server import Server
+
+
+@dataclass
+class FakePeers:
+    """Describes a picture as the text that `says` has for its bytes, and judges by the word."""
+
+    says: dict[bytes, str] = field(default_factory=dict)
+    word: str = "stocking"
+    described: list[bytes] = field(default_factory=list)
+    """The pictures whose description was answered, in order."""
+    judged: list[str] = field(default_factory=list)
+    failing: list[Exception] = field(default_factory=list)
+    """Raised by the next descriptions, one each."""
+    holds: set[bytes] = field(default_factory=set)
+    """The pictures that are not answered while they are in here."""
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a picture is held."""
+    address: str = ""
+
+    async def Describe(self, request, context):  # noqa: N802 - the contract's name
+        picture = request.image.data
+        if self.failing:
+            raise self.failing.pop(0)
+        if picture in self.holds:
+            self.held.set()
+            await asyncio.Event().wait()
+        self.described.append(picture)
+        return vision_pb.DescribeResponse(description=self.says.get(picture, "an aisle"))
+
+    async def Extract(self, request, context):  # noqa: N802 - the contract's name
+        asked = request.messages[-1].parts[0].text
+        described = asked.partition("<description>")[2].partition("</description>")[0]
+        self.judged.append(described)
+        response = reasoning_pb.ExtractResponse()
+        response.value["in_progress"] = self.word in described
+        return response
+
+    async def TranscribeUpload(self, request, context):  # noqa: N802 - the contract's name
+        text = f"{len(request.audio.data)} bytes in {request.language or 'any language'}"
+        segment = transcript_pb2.Segment(
+            start_offset=Duration(nanos=500_000_000), end_offset=Duration(seconds=2), text=text
+        )
+        return audio_pb.TranscribeUploadResponse(
+            transcript=transcript_pb2.Transcript(
+                text=text, segments=[segment], language="en", duration=Duration(seconds=2)
+            )
+        )
+
+
+@asynccontextmanager
+async def serving(peers: FakePeers, listen: str = "127.0.0.1:0") -> AsyncIterator[str]:
+    """Serve the three rooms at one address for a block, which is given it."""
+    server = Server(RoomConfig(listen=listen, drain_seconds=0))
+    server.add(
+        vision_grpc.add_VisionServiceServicer_to_server,
+        peers,
+        vision_pb.DESCRIPTOR.services_by_name["VisionService"],
+    )
+    server.add(
+        reasoning_grpc.add_ReasoningServiceServicer_to_server,
+        peers,
+        reasoning_pb.DESCRIPTOR.services_by_name["ReasoningService"],
+    )
+    server.add(
+        audio_grpc.add_AudioServiceServicer_to_server,
+        peers,
+        audio_pb.DESCRIPTOR.services_by_name["AudioService"],
+    )
+    async with server.running() as address:
+        yield address
