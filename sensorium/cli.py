@@ -74,7 +74,7 @@ def up(port: int, host: str, language: str, profile_name: str, data: Path | None
 
 async def _up(options: mesh.Options, screen: Screen) -> None:
     screen.tell("Starting the mesh ...")
-    async with mesh.running(options, screen.say) as running:
+    async with mesh.running(options, screen) as running:
         screen.console.print(_addresses(running))
         if not profile.is_elsewhere("vision"):
             screen.tell(profile.NOTICE, "bold yellow")
@@ -98,7 +98,7 @@ def _addresses(running: mesh.Mesh) -> Table:
 @click.option("--url", help="Use the mesh that runs at this address instead of starting one.")
 def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
     """Run the main job on the whole mesh, with the truth beside the answers."""
-    from sensorium.demo import show
+    from sensorium.demo.story import show
 
     options = mesh.Options(port=port, language=language, data=data)
     _run(lambda: show(options, url, Screen(least=logging.WARNING)))

@@ -24,16 +24,23 @@ class Screen:
         self.console = Console(highlight=False, soft_wrap=True)
         self._least = least
 
-    def say(self, name: str, line: str) -> None:
-        """Show a line of a process, if it is important enough."""
+    def heard(self, name: str, line: str) -> None:
+        """Show a line that a process has written, if it is important enough."""
         level, text = _read(line)
-        if level < self._least:
-            return
+        if level >= self._least:
+            style = "red" if level >= logging.ERROR else "yellow" if level > logging.INFO else ""
+            self._show(name, text, style)
+
+    def told(self, name: str, line: str) -> None:
+        """Show what the launcher has to say of a process."""
+        self._show(name, line, "bold")
+
+    def _show(self, name: str, text: str, style: str) -> None:
         colour = COLOURS[zlib.crc32(name.encode()) % len(COLOURS)]
-        weight = "red" if level >= logging.ERROR else "yellow" if level > logging.INFO else ""
+        # A process may not move the cursor or ring the bell.
         shown = "".join(sign if sign.isprintable() else " " for sign in text)
         self.console.print(
-            Text.assemble((f"{name:>{NAME_WIDTH}} ", colour), ("| ", "dim"), (shown, weight))
+            Text.assemble((f"{name:>{NAME_WIDTH}} ", colour), ("| ", "dim"), (shown, style))
         )
 
     def tell(self, text: str, style: str = "") -> None:
@@ -50,5 +57,9 @@ def _read(line: str) -> tuple[int, str]:
         return logging.INFO, line
     known: dict[str, Any] = record
     level = logging.getLevelNamesMapping().get(str(known.get("level")), logging.INFO)
-    values = [f"{name}={value}" for name, value in known.items() if name not in HIDDEN]
+    values = [
+        f"{name}={value}"
+        for name, value in known.items()
+        if name not in HIDDEN and value is not None
+    ]
     return level, "  ".join([str(known["message"]), *values])

@@ -11,7 +11,7 @@ from typing import Final
 
 from sensorium import tether
 from sensorium.errors import Trouble
-from sensorium.launcher.program import Program, Say
+from sensorium.launcher.program import Program, Voice
 
 TAIL_LINES: Final = 12
 """How many of its last words are told when it fails."""
@@ -26,9 +26,9 @@ STOP_SECONDS: Final = 8.0
 class Child:
     """A program that may be started, stopped, and started again."""
 
-    def __init__(self, program: Program, say: Say) -> None:
+    def __init__(self, program: Program, voice: Voice) -> None:
         self.program = program
-        self._say = say
+        self._voice = voice
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -118,7 +118,9 @@ class Child:
             try:
                 await asyncio.wait_for(process.wait(), STOP_SECONDS)
             except TimeoutError:
-                self._say(self.program.name, f"did not end within {STOP_SECONDS:g} s; forced")
+                self._voice.told(
+                    self.program.name, f"did not end within {STOP_SECONDS:g} s; forced"
+                )
         _signal(process.pid, signal.SIGKILL)
         await process.wait()
         if self._reading is not None:
@@ -139,7 +141,7 @@ class Child:
                 return
             if text := line.decode(errors="replace").strip():
                 self._tail.append(text)
-                self._say(self.program.name, text)
+                self._voice.heard(self.program.name, text)
 
 
 def _signal(group: int, number: int) -> None:

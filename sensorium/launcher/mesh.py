@@ -9,7 +9,7 @@ from pathlib import Path
 from sensorium.launcher import database, places, ports, profile, supervisor
 from sensorium.launcher.child import Child
 from sensorium.launcher.plan import Inside, plan
-from sensorium.launcher.program import Say
+from sensorium.launcher.program import Voice
 from sensorium.weights import store
 
 
@@ -42,7 +42,7 @@ class Mesh:
 
 
 @asynccontextmanager
-async def running(options: Options, say: Say) -> AsyncIterator[Mesh]:
+async def running(options: Options, voice: Voice) -> AsyncIterator[Mesh]:
     """Run a mesh for a block, which begins when every part is ready.
 
     Raises `Trouble` when it cannot start or does not stay up. No process is left at its end.
@@ -52,7 +52,7 @@ async def running(options: Options, say: Say) -> AsyncIterator[Mesh]:
     profile.check(options.profile)
     port = ports.edge(options.host, options.port)
     for name in profile.models(options.language):
-        await asyncio.to_thread(store.ensure, name, lambda line: say("models", line))
+        await asyncio.to_thread(store.ensure, name, lambda line: voice.told("models", line))
     data = options.data or places.data()
     with places.held(data), places.run() as run:
         inside = Inside(
@@ -62,5 +62,5 @@ async def running(options: Options, say: Say) -> AsyncIterator[Mesh]:
             ports=ports.free(),
         )
         programs = plan(inside, profile.engines(options.language, store.cache()))
-        async with supervisor.running(programs, say) as children:
+        async with supervisor.running(programs, voice) as children:
             yield Mesh(inside.edge, children, loop.time() - begun)

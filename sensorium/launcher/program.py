@@ -3,11 +3,20 @@
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 Probe = Callable[[], Awaitable[None]]
 """Asks once whether a program is ready; raises while it is not."""
-Say = Callable[[str, str], None]
-"""Takes a program's name and a line that it, or its supervisor, has to say."""
+
+
+class Voice(Protocol):
+    """Where the lines go that are to be seen. Each comes with a program's name."""
+
+    def heard(self, name: str, line: str) -> None:
+        """Take a line that the program has written."""
+
+    def told(self, name: str, line: str) -> None:
+        """Take what the launcher has to say of the program."""
 
 
 async def at_once() -> None:

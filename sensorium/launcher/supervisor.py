@@ -10,7 +10,7 @@ from typing import Final
 
 from sensorium.errors import Trouble
 from sensorium.launcher.child import Child
-from sensorium.launcher.program import Program, Say
+from sensorium.launcher.program import Program, Voice
 
 RESTARTS: Final = 5
 """How often a program that ends by itself is started again before the mesh gives up."""
@@ -21,17 +21,17 @@ BACKOFF_SECONDS: Final = 0.25
 
 
 @asynccontextmanager
-async def running(programs: Collection[Program], say: Say) -> AsyncIterator[dict[str, Child]]:
+async def running(programs: Collection[Program], voice: Voice) -> AsyncIterator[dict[str, Child]]:
     """Run programs for a block, which begins when all are ready.
 
     Raises `Trouble`, also into the block, when one cannot be started or does not stay up. Whatever
     happens, every process has ended when this returns.
     """
-    children = {program.name: Child(program, say) for program in programs}
+    children = {program.name: Child(program, voice) for program in programs}
     ready = {program.name: asyncio.Event() for program in programs}
     try:
         async with asyncio.TaskGroup() as group:
-            keepers = [group.create_task(_keep(child, ready, say)) for child in children.values()]
+            keepers = [group.create_task(_keep(child, ready, voice)) for child in children.values()]
             for event in ready.values():
                 await event.wait()
             yield children
@@ -50,11 +50,15 @@ def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     return failure
 
 
-async def _keep(child: Child, ready: Mapping[str, asyncio.Event], say: Say) -> None:
+async def _keep(child: Child, ready: Mapping[str, asyncio.Event], voice: Voice) -> None:
     program, loop = child.program, asyncio.get_running_loop()
     for name in program.needs:
         await ready[name].wait()
+    begun = loop.time()
     await child.start()
+    voice.told(
+        program.name, f"{'done' if program.once else 'ready'} in {loop.time() - begun:.1f} s"
+    )
     ready[program.name].set()
     restarts = itertools.count(1)
     while not program.once:
@@ -62,16 +66,16 @@ async def _keep(child: Child, ready: Mapping[str, asyncio.Event], say: Say) -> N
         trouble = await child.ended()
         if loop.time() - begun > LASTING_SECONDS:
             restarts = itertools.count(1)
-        await _restart(child, trouble, restarts, say)
+        await _restart(child, trouble, restarts, voice)
 
 
 async def _restart(
-    child: Child, trouble: Trouble, restarts: "itertools.count[int]", say: Say
+    child: Child, trouble: Trouble, restarts: "itertools.count[int]", voice: Voice
 ) -> None:
     for attempt in restarts:
         if attempt > RESTARTS:
             raise Trouble(f"{trouble}\n  It was started {RESTARTS} times again; giving up.")
-        say(child.program.name, f"{str(trouble).splitlines()[0]}; starting it again")
+        voice.told(child.program.name, f"{str(trouble).splitlines()[0]}; starting it again")
         await child.stop()
         await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
         try:

@@ -1,0 +1,1 @@
+"""A task in pictures: a worker comes, stocks the shelf and goes, with the truth beside them."""
