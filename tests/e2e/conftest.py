@@ -132,5 +132,5 @@ async def _read(
     assert launcher.stdout is not None
     async for line in launcher.stdout:
         lines.append(line.decode(errors="replace").rstrip())
-        if "ready in" in lines[-1]:
+        if "The mesh is ready" in lines[-1]:
             ready.set()
