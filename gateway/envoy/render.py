@@ -39,7 +39,7 @@ def render(config: GatewayConfig) -> str:
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
         public_keys=config.public_keys(),
         descriptors=base64.b64encode(encoded).decode(),
-        unknown_fields=_tables(described) + (HERE / "unknown_fields.lua").read_text(),
+        fields=_tables(described) + (HERE / "fields.lua").read_text(),
         replies=replies.mappers(),
         limits=limits,
         names=names,
@@ -53,7 +53,13 @@ def _tables(described: FileDescriptorSet) -> str:
         {"verb": body.verb, "path": _pattern(body.template), "message": body.message}
         for body in contract.bodies(described)
     ]
-    return f"BODIES = {_lua(bodies)}\nMESSAGES = {_lua(contract.fields(described))}\n"
+    tables = {
+        "BODIES": bodies,
+        "MESSAGES": contract.fields(described),
+        "UNREAD_HEADER": replies.UNREAD_HEADER,
+        "UNREAD_FIELD": replies.UNREAD_FIELD,
+    }
+    return "".join(f"{name} = {_lua(value)}\n" for name, value in tables.items())
 
 
 def _pattern(template: str) -> str:

@@ -14,6 +14,10 @@ from google.rpc import error_details_pb2 as _details  # noqa: F401 - printing a 
 
 from services.chassis import errors, limits, status
 
+UNREAD_HEADER: Final = "x-mesh-unread"
+"""Marks a reply whose field `fields.lua` has yet to name; it takes the mark away."""
+UNREAD_FIELD: Final = "unread"
+"""Stands where that field belongs."""
 UNKNOWN_FIELD: Final = "%DYNAMIC_METADATA(mesh:unknown_field)%"
 CALL: Final = "%REQ(:METHOD)% %PATH(NQ:ORIG_OR_PATH)%"
 SOON: Final = timedelta(seconds=1)
@@ -24,20 +28,19 @@ NO_ANSWER: Final = errors.Unavailable(
     remedy="try again shortly; if it stays so, its log says why",
     retry_after=SOON,
 )
+UNREAD: Final = errors.InvalidInput(
+    "the request cannot be read: %LOCAL_REPLY_BODY%",
+    remedy="send the path, query and JSON that the contract of this call names",
+    code="MALFORMED_REQUEST",
+    violations=[errors.Violation(UNREAD_FIELD, "%LOCAL_REPLY_BODY%")],
+)
 TOO_LATE: Final = errors.TimedOut(
     "the call took longer than its deadline allows", remedy="ask for less at once"
 )
 NO_KEY: Final = "send a valid key as 'Authorization: Bearer', as 'x-api-key' or as '?api_key='"
 
 REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
-    (
-        400,
-        errors.InvalidInput(
-            "the request cannot be read: %LOCAL_REPLY_BODY%",
-            remedy="send the path, query and JSON that the contract of this call names",
-            code="MALFORMED_REQUEST",
-        ),
-    ),
+    (400, UNREAD),
     (401, errors.Unauthenticated("the key is not accepted: %LOCAL_REPLY_BODY%", remedy=NO_KEY)),
     (403, errors.Denied("this key may not do that: %LOCAL_REPLY_BODY%", remedy=NO_KEY)),
     (
@@ -139,6 +142,8 @@ def _json(error: errors.MeshError) -> dict[str, Any]:
     if error.retry_after is not None:
         seconds = str(int(error.retry_after.total_seconds()))
         shaped["headers_to_add"] = [_header("retry-after", seconds)]
+    if error is UNREAD:
+        shaped["headers_to_add"] = [_header(UNREAD_HEADER, "1")]
     return shaped
 
 

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import io
 import json
@@ -177,6 +178,21 @@ async def test_a_stream_that_fails_at_once_is_an_error_in_json(edge, http, mesh,
         assert problem(await answer.json()) == (5, "NOT_FOUND", "no job")
 
 
+async def test_a_stream_that_breaks_off_says_so_in_its_trailers(edge, mesh, received):
+    piece = rooms.message("mesh.jobs.v1.WatchJobResponse")
+    mesh.answers[WATCH] = [piece, errors.Unavailable("the database is down")]
+    reader, writer = await asyncio.open_connection(*edge.address.split(":"))
+    lines = (f"GET /mesh/v1/jobs/{JOB}:watch HTTP/1.1", "host: edge", "connection: close", "", "")
+    writer.write("\r\n".join(lines).encode())
+    told = (await asyncio.wait_for(reader.read(), 10)).decode()
+    writer.close()
+    await writer.wait_closed()
+    body, trailers = told.split("\r\n0\r\n")
+    assert "data: {}" in body
+    assert "grpc-status: 14" in trailers.splitlines()
+    assert "grpc-message: the database is down" in trailers.splitlines()
+
+
 async def test_a_raw_body_arrives_as_it_was_sent(edge, http, received):
     sent = bytes(range(256)) * 1024
     url = f"{edge.url}/mesh/v1/vision:describeUpload?prompt=what%20is%20it%3F"
@@ -224,47 +240,70 @@ async def test_a_body_over_the_limit_is_refused(path, chunked, edge, http, recei
 
 
 BAD_JSON = {
-    "cut": (b'{"type": ', "MALFORMED_REQUEST", "Unexpected end of string"),
-    "no json": (b"type=caption_v1", "MALFORMED_REQUEST", "type=caption_v1"),
-    "an array": (b"[1]", "MALFORMED_REQUEST", "must be a message"),
-    "an unknown field": (b'{"tipe": "a"}', "UNKNOWN_FIELD", "tipe: there is no such field"),
+    "cut": (b'{"type": ', "MALFORMED_REQUEST", "", "Unexpected end of string"),
+    "no json": (b"type=caption_v1", "MALFORMED_REQUEST", "", "type=caption_v1"),
+    "no text": (b'{"type": "\xff"}', "MALFORMED_REQUEST", "", "non UTF-8"),
+    "an array": (b"[1]", "MALFORMED_REQUEST", "", "must be a message"),
+    "an unknown field": (b'{"tipe": "a"}', "UNKNOWN_FIELD", "tipe", "there is no such field"),
     "an unknown field deep inside": (
         b'{"input": {"captionV1": {"images": [{}, {"id": "a\\"{", "date": [1]}]}}}',
         "UNKNOWN_FIELD",
-        "input.captionV1.images[1].date: there is no such field",
+        "input.captionV1.images[1].date",
+        "there is no such field",
     ),
     "an unknown field with a hostile name": (
-        b'{"a\\u0000\\"%REQ(:path)%\xff\n": 1}',
+        b'{"%REQ(:path)% %0 \xc3\xa9": 1}',
         "UNKNOWN_FIELD",
-        "%REQ(:path)%",
+        "%REQ(:path)% %0 \u00e9",
+        "there is no such field",
     ),
-    "text for a number": (b'{"input": {"captionV1": 1}}', "MALFORMED_REQUEST", "caption"),
-    "an object for text": (b'{"type": {"a": 1}}', "MALFORMED_REQUEST", "type"),
+    "text for an object": (b'{"input": "x"}', "MALFORMED_REQUEST", "input", "input: invalid"),
+    "an object for text": (b'{"type": {"a": 1}}', "MALFORMED_REQUEST", "type", "scalar field"),
+    "a number for text": (b'{"type": 5}', "MALFORMED_REQUEST", "type", "invalid value 5"),
+    "text that looks like our own": (
+        b'{"type": 5, "request_id": "\\"field\\":\\"unread\\""}',
+        "MALFORMED_REQUEST",
+        "type",
+        "invalid value 5",
+    ),
     "no base64": (
         b'{"input": {"caption_v1": {"images": [{"data": "!"}]}}}',
         "MALFORMED_REQUEST",
         "input.caption_v1.images[0].data",
+        'invalid value "!"',
+    ),
+    "no time": (
+        b'{"input": {"caption_v1": {"images": [{"capture_time": "noon"}]}}}',
+        "MALFORMED_REQUEST",
+        "input.caption_v1.images[0].capture_time",
+        "Illegal timestamp format",
     ),
     "two inputs": (
         b'{"input": {"caption_v1": {}, "transcription_v1": {}}}',
         "MALFORMED_REQUEST",
+        "input",
         "transcription_v1",
     ),
-    "no depth": (b'{"client_data": ' + b'{"a":' * 5000, "MALFORMED_REQUEST", ""),
+    "no depth": (b'{"client_data": ' + b'{"a":' * 5000, "MALFORMED_REQUEST", "", ""),
 }
 
 
 @pytest.mark.parametrize("case", BAD_JSON)
 async def test_bad_json_is_refused_with_the_place_and_the_remedy(case, edge, http, received):
-    body, reason, names = BAD_JSON[case]
+    body, reason, field, says = BAD_JSON[case]
     headers = {"content-type": "application/json"}
     async with http.post(f"{edge.url}/mesh/v1/jobs", data=body, headers=headers) as answer:
         assert answer.status == 400
         assert answer.content_type == "application/json"
-        code, told, message = problem(await answer.json())
-    assert (code, told) == (3, reason)
-    assert names in message
-    assert "; " in message, "there is no remedy"
+        assert not [name for name in answer.headers if name.lower().startswith("x-mesh")]
+        told = await answer.json()
+    code, said, message = problem(told)
+    assert (code, said) == (3, reason)
+    assert says in message
+    assert told["details"][0]["metadata"]["remedy"] in message
+    (violation,) = told["details"][1]["field_violations"]
+    assert violation["field"] == field
+    assert says in violation["description"]
     assert received == []
 
 
@@ -285,19 +324,21 @@ async def test_free_form_fields_may_hold_anything(client_data, edge, http, recei
 
 
 @pytest.mark.parametrize(
-    ("path", "names"),
+    ("path", "field"),
     [
-        ("/mesh/v1/jobs?colour=red", '"colour"'),
+        ("/mesh/v1/jobs?colour=red", "colour"),
         ("/mesh/v1/jobs?page_size=many", "page_size"),
         ("/mesh/v1/jobs?state=asleep", "state"),
     ],
 )
-async def test_a_bad_query_is_refused_by_name(path, names, edge, http, received):
+async def test_a_bad_query_is_refused_by_name(path, field, edge, http, received):
     async with http.get(edge.url + path) as answer:
         assert answer.status == 400
-        code, reason, message = problem(await answer.json())
+        told = await answer.json()
+    code, reason, message = problem(told)
     assert (code, reason) == (3, "MALFORMED_REQUEST")
-    assert names in message
+    assert field in message
+    assert told["details"][1]["field_violations"][0]["field"] == field
     assert received == []
 
 

@@ -1,9 +1,13 @@
--- Refuses a JSON body that holds a field which its message does not have: Envoy's transcoder would
--- drop it without a word. Above this file stand two tables made from the contract: BODIES, the
--- verb, path pattern and message of each call with a JSON body, and MESSAGES, the fields of each
--- message. JSON that is broken is left to the transcoder, which says where.
+-- Names the field that is wrong with a REST request.
+--
+-- On the way in it refuses a JSON body that holds a field which its message does not have: Envoy's
+-- transcoder would drop it without a word. Above this file stand two tables made from the contract:
+-- BODIES, the verb, path pattern and message of each call with a JSON body, and MESSAGES, the
+-- fields of each message. JSON that is broken is left to the transcoder, which says where.
+--
+-- On the way out it reads which field the transcoder speaks of, and writes it where programs look.
 
-local find, sub, byte = string.find, string.sub, string.byte
+local find, match, sub, byte = string.find, string.match, string.sub, string.byte
 local QUOTE, BACKSLASH, COMMA = 34, 92, 44
 local OBJECT, ARRAY, ARRAY_END = 123, 91, 93
 -- Only free-form values can be nested so deep, and they hold no field of ours.
@@ -85,4 +89,23 @@ function envoy_on_request(handle)
   if not unknown then return end
   handle:streamInfo():dynamicMetadata():set("mesh", "unknown_field", sub(unknown, 1, 256))
   handle:respond({[":status"] = "400"}, "")
+end
+
+local function field_told(reply)
+  return match(reply, "cannot be read: ([%w_%.%[%]]+): invalid value")
+    or match(reply, "cannot be read: : invalid value [^;]* for type ([%w_]+);")
+    or match(reply, 'cannot be read: Could not find field \\"([%w_%.]+)\\"')
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  if not headers:get(UNREAD_HEADER) then return end
+  headers:remove(UNREAD_HEADER)
+  local body = handle:body()
+  local reply = body:getBytes(0, body:length())
+  -- Quotes in what a client sent are escaped, so only our own field looks like this.
+  local named = string.gsub(reply, '"field":"' .. UNREAD_FIELD .. '"', function()
+    return '"field":"' .. (field_told(reply) or "") .. '"'
+  end, 1)
+  headers:replace("content-length", body:setBytes(named))
 end
