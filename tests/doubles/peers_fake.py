@@ -19,7 +19,11 @@ from services.chassis.server import Server
 
 
 @dataclass
-class FakePeers:
+class FakePeers(
+    vision_grpc.VisionServiceServicer,
+    reasoning_grpc.ReasoningServiceServicer,
+    audio_grpc.AudioServiceServicer,
+):
     """Describes a picture as the text that `says` has for its bytes, and judges by the word."""
 
     says: dict[bytes, str] = field(default_factory=dict)
@@ -29,11 +33,10 @@ class FakePeers:
     judged: list[str] = field(default_factory=list)
     failing: list[Exception] = field(default_factory=list)
     """Raised by the next descriptions, one each."""
-    holds: set[bytes] = field(default_factory=set)
-    """The pictures that are not answered while they are in here."""
+    holds: dict[bytes, asyncio.Event] = field(default_factory=dict)
+    """The pictures that are not answered before their event is set."""
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once a picture is held."""
-    address: str = ""
 
     async def Describe(self, request, context):  # noqa: N802 - the contract's name
         picture = request.image.data
@@ -41,7 +44,7 @@ class FakePeers:
             raise self.failing.pop(0)
         if picture in self.holds:
             self.held.set()
-            await asyncio.Event().wait()
+            await self.holds[picture].wait()
         self.described.append(picture)
         return vision_pb.DescribeResponse(description=self.says.get(picture, "an aisle"))
 
