@@ -383,7 +383,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--images-per-step", type=int, default=48)
+    parser.add_argument("--images-per-step", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--resume", type=Path, help="start from these weights")
     parser.add_argument("--singles-share", type=float, default=0.25)
