@@ -40,10 +40,10 @@ def database(server_url: str) -> Iterator[str]:
     name = f"test_{uuid4().hex}"
     template = _template(server_url)
     with psycopg.connect(server_url, autocommit=True) as connection:
-        create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
-            yield _url(server_url, name)
+            yield url_of(server_url, name)
         finally:
             drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
             connection.execute(drop.format(sql.Identifier(name)))
@@ -60,12 +60,13 @@ def _template(server_url: str) -> str:
             making = sql.Identifier(f"making_{name}")
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(making))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(making))
-            migrations.upgrade(_url(server_url, f"making_{name}"))
+            migrations.upgrade(url_of(server_url, f"making_{name}"))
             rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
             connection.execute(rename.format(making, sql.Identifier(name)))
     return name
 
 
-def _url(server_url: str, name: str) -> str:
+def url_of(server_url: str, name: str) -> str:
+    """The URL of a database of the server, as the jobs room takes it."""
     parts = psycopg.conninfo.conninfo_to_dict(server_url)
     return f"postgresql+psycopg://{parts['user']}@/{name}?host={parts['host']}"

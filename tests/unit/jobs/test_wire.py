@@ -1,0 +1,162 @@
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Struct
+from mesh.jobs.v1 import job_input_pb2, job_pb2
+from mesh.types.v1 import image_pb2
+
+from services.chassis.errors import InvalidInput
+from services.jobs import record, wire
+from services.jobs.content import (
+    INPUTS,
+    OUTPUTS,
+    CaptionInput,
+    CaptionOutput,
+    Image,
+    JobType,
+    Observation,
+    Segment,
+    Task,
+    TaskTimingInput,
+    TaskTimingOutput,
+    Transcript,
+    TranscriptionInput,
+    TranscriptionOutput,
+)
+from services.jobs.domain import JobError, JobEvent, JobEventKind, JobState, Progress
+
+NOON = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+SEEN = Observation("front", NOON, "a box\0")
+TASK = Task("a", "b", NOON, None, 3, 7, ("a", "b"))
+SPEECH = Transcript("hello", (Segment(0.5, 2.25, "hello"),), "en", 3.5)
+CASES = {
+    JobType.CAPTION_V1: (
+        CaptionInput("why?", (Image("front", NOON, "images/0"), Image("1", None, "images/1"))),
+        CaptionOutput((SEEN, Observation("1", None, ""))),
+    ),
+    JobType.TASK_TIMING_V1: (
+        TaskTimingInput("to sit", "who?", (Image("front", NOON, "images/0"),)),
+        TaskTimingOutput((SEEN,), (TASK,), "once"),
+    ),
+    JobType.TRANSCRIPTION_V1: (
+        TranscriptionInput("audio", "en"),
+        TranscriptionOutput(SPEECH),
+    ),
+}
+
+
+@pytest.fixture
+async def job(claim_of):
+    return (await claim_of()).job
+
+
+def test_every_type_has_an_input_and_an_output():
+    assert set(INPUTS) == set(OUTPUTS) == set(JobType) == set(CASES)
+    assert {it.value for it in JobType} == set(job_input_pb2.JobInput.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize("kind", JobType)
+def test_what_is_kept_is_read_back_as_it_was(kind):
+    for value in CASES[kind]:
+        assert record.load(type(value), record.dump(value)) == value
+
+
+@pytest.mark.parametrize("kind", JobType)
+def test_an_input_is_written_as_it_was_read_but_for_its_bytes(kind, job):
+    given, _ = CASES[kind]
+    written = wire.job_to_pb(replace(job, type=kind, input=given)).input
+    assert written.WhichOneof("input") == kind
+    again = wire.draft_from_pb(written).input
+    if isinstance(again, TranscriptionInput):
+        assert again == replace(given, audio="")
+    else:
+        assert again == given
+
+
+def test_an_output_is_written_in_full(job):
+    _, output = CASES[JobType.TASK_TIMING_V1]
+    written = wire.job_to_pb(replace(job, output=output)).output.task_timing_v1
+    assert MessageToDict(written, preserving_proto_field_name=True) == {
+        "observations": [
+            {"image_id": "front", "capture_time": "2026-05-01T12:00:00.250Z", "text": "a box\0"}
+        ],
+        "tasks": [
+            {
+                "start_image_id": "a",
+                "end_image_id": "b",
+                "start_time": "2026-05-01T12:00:00.250Z",
+                "start_index": 3,
+                "end_index": 7,
+                "evidence_image_ids": ["a", "b"],
+            }
+        ],
+        "summary": "once",
+    }
+
+
+def test_a_transcript_is_read_as_it_was_written(job):
+    written = wire.job_to_pb(replace(job, output=TranscriptionOutput(SPEECH))).output
+    assert wire.transcript_from_pb(written.transcription_v1.transcript) == SPEECH
+
+
+def test_a_job_is_written_with_everything_known_of_it(job):
+    full = replace(
+        job,
+        state=JobState.FAILED,
+        end_time=NOON,
+        attempt=2,
+        progress=Progress(1, 3, "describe/1"),
+        error=JobError("REASON", "said", retryable=True),
+        client_data={"a": [1, None], "b": {"c": "d"}},
+    )
+    written = wire.job_to_pb(full)
+    assert written.id == str(job.id)
+    assert written.state == job_pb2.JOB_STATE_FAILED
+    assert written.end_time.ToDatetime(UTC) == NOON
+    assert written.progress.current_step == "describe/1"
+    assert (written.error.reason, written.error.retryable) == ("REASON", True)
+    assert wire.client_data_from_pb(written.client_data) == full.client_data
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_states_are_the_same_both_ways(state, job):
+    assert wire.state_from_pb(wire.job_to_pb(replace(job, state=state)).state) is state
+
+
+def test_an_unspecified_state_is_none():
+    assert wire.state_from_pb(job_pb2.JOB_STATE_UNSPECIFIED) is None
+
+
+@pytest.mark.parametrize("kind", JobEventKind)
+def test_every_kind_of_event_can_be_written(kind):
+    written = wire.event_to_pb(JobEvent(3, NOON, kind, "s", "t", Progress(1, 2)))
+    assert job_pb2.JobEventKind.Name(written.kind) == f"JOB_EVENT_KIND_{kind.name}"
+    assert (written.sequence, written.step, written.text) == (3, "s", "t")
+
+
+def test_bytes_stand_beside_the_input():
+    images = [image_pb2.Image(data=b"one", id="a"), image_pb2.Image(data=b"two")]
+    given = job_input_pb2.JobInput(caption_v1=job_input_pb2.CaptionInput(images=images))
+    draft = wire.draft_from_pb(given)
+    assert [(it.id, draft.data[it.blob]) for it in draft.input.images] == [
+        ("a", b"one"),
+        ("", b"two"),
+    ]
+
+
+def test_a_time_out_of_range_is_refused_by_its_field():
+    image = image_pb2.Image(data=b"x")
+    image.capture_time.seconds = 10**15
+    given = job_input_pb2.JobInput(caption_v1=job_input_pb2.CaptionInput(images=[image]))
+    with pytest.raises(InvalidInput) as refused:
+        wire.draft_from_pb(given)
+    assert refused.value.violations[0].field == "input.caption_v1.images[0].capture_time"
+
+
+def test_a_number_that_json_lacks_is_refused():
+    data = Struct()
+    data["x"] = float("nan")
+    with pytest.raises(InvalidInput, match="client_data"):
+        wire.client_data_from_pb(data)
