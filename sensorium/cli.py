@@ -6,18 +6,22 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
 
 from sensorium.console import Screen
+from sensorium.demo.story import show
 from sensorium.errors import Trouble
 from sensorium.launcher import mesh, profile
 from sensorium.weights.commands import models
+
+INTERRUPTED: Final = 130
+"""The exit code of what was stopped before it was done, as shells have it."""
 
 
 def main() -> None:
@@ -69,7 +73,9 @@ def up(port: int, host: str, language: str, profile_name: str, data: Path | None
     VISION_MODEL) or REASONING_ENGINE_URL (with REASONING_MODEL) name them.
     """
     options = mesh.Options(host, port, language, profile_name, data)
-    _run(lambda: _up(options, Screen()))
+    screen = Screen()
+    mesh.prepare(options, screen)
+    asyncio.run(_until_told(_up(options, screen)))
 
 
 async def _up(options: mesh.Options, screen: Screen) -> None:
@@ -98,19 +104,17 @@ def _addresses(running: mesh.Mesh) -> Table:
 @click.option("--url", help="Use the mesh that runs at this address instead of starting one.")
 def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
     """Run the main job on the whole mesh, with the truth beside the answers."""
-    from sensorium.demo.story import show
-
     options = mesh.Options(port=port, language=language, data=data)
-    _run(lambda: show(options, url, Screen(least=logging.WARNING)))
+    screen = Screen(least=logging.WARNING)
+    if url is None:
+        mesh.prepare(options, screen)
+    if not asyncio.run(_until_told(show(options, url, screen))):
+        sys.exit(INTERRUPTED)
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(_until_told(work))
-
-
-async def _until_told(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run until done or until the first SIGINT or SIGTERM, which ends it in good order."""
-    task = asyncio.ensure_future(work())
+async def _until_told(work: Coroutine[Any, Any, None]) -> bool:
+    """Run until the first SIGINT or SIGTERM, which ends it in good order; tell if it was done."""
+    task = asyncio.ensure_future(work)
     loop = asyncio.get_running_loop()
     told: list[int] = []
 
@@ -126,6 +130,7 @@ async def _until_told(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     except asyncio.CancelledError:
         if not told:
             raise
+    return not told
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""The mesh of this machine as one thing to start and to stop: models, data, plan, supervision."""
+"""The mesh of this machine as one thing to start and to stop: models, data,
+plan, supervision.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,25 +43,32 @@ class Mesh:
         return f"http://{self.address}"
 
 
+def prepare(options: Options, voice: Voice) -> None:
+    """Fetch the models that are not here: minutes, once. Raises `Trouble` when they cannot be had,
+    or when the mesh could not start for another reason that is known already.
+    """
+    profile.check(options.profile)
+    ports.edge(options.host, options.port)
+    for name in profile.models(options.language):
+        store.ensure(name, lambda line: voice.told("models", line))
+
+
 @asynccontextmanager
 async def running(options: Options, voice: Voice) -> AsyncIterator[Mesh]:
-    """Run a mesh for a block, which begins when every part is ready.
+    """Run a mesh, which has been prepared, for a block, which begins when every part is ready.
 
     Raises `Trouble` when it cannot start or does not stay up. No process is left at its end.
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    profile.check(options.profile)
     port = ports.edge(options.host, options.port)
-    for name in profile.models(options.language):
-        await asyncio.to_thread(store.ensure, name, lambda line: voice.told("models", line))
     data = options.data or places.data()
     with places.held(data), places.run() as run:
         inside = Inside(
             edge=f"{options.host}:{port}",
             database=await asyncio.to_thread(database.prepare, data, run),
             run=run,
-            ports=ports.free(),
+            ports=ports.free(kept=port),
         )
         programs = plan(inside, profile.engines(options.language, store.cache()))
         async with supervisor.running(programs, voice) as children:

@@ -14,9 +14,11 @@ and using it.
 """
 
 
-def free() -> Iterator[int]:
-    """Give free ports of loopback, each once."""
+def free(kept: int = 0) -> Iterator[int]:
+    """Give free ports of loopback, each once and never the one that is kept for the edge."""
     for port in random.sample(INSIDE, len(INSIDE)):
+        if port == kept:
+            continue
         try:
             _bind("127.0.0.1", port)
         except OSError:

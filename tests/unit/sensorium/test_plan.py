@@ -1,0 +1,87 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from sensorium.errors import Trouble
+from sensorium.launcher import plan, ports, profile
+from sensorium.launcher.database import Database
+from services.chassis import names
+
+
+@pytest.fixture(autouse=True)
+def _nothing_elsewhere(monkeypatch):
+    for name in ("VISION_ENGINE_URL", "REASONING_ENGINE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def planned(language="0.5b"):
+    database = Database(Path("/pg/bin"), Path("/data/postgres"), Path("/run/x/postgres"), None)
+    inside = plan.Inside("127.0.0.1:8080", database, Path("/run/x"), ports.free())
+    programs = plan.plan(inside, profile.engines(language, Path("/cache")))
+    return {program.name: program for program in programs}
+
+
+def test_everything_needed_is_in_the_plan_and_stands_no_higher():
+    programs = planned()
+    for program in programs.values():
+        for need in program.needs:
+            assert programs[need].tier <= program.tier
+
+
+def test_the_edge_stops_first_and_the_database_last():
+    tiers = {name: program.tier for name, program in planned().items()}
+    assert max(tiers, key=tiers.get) in (names.GATEWAY, plan.EDGE_CONFIG)
+    assert min(tiers, key=tiers.get) == "postgres"
+    assert tiers[names.WORKER] > tiers[names.VISION] > tiers["vision-engine"]
+
+
+def test_rooms_are_told_where_their_engines_and_peers_are():
+    programs = planned("1.5b")
+    engine = programs["reasoning-engine"].command
+    port = engine[engine.index("--port") + 1]
+    room = programs[names.REASONING].environment
+    assert room["REASONING_ENGINE_URL"] == f"http://127.0.0.1:{port}/v1"
+    assert room["REASONING_MODEL"] == engine[engine.index("--alias") + 1] == "qwen2.5-coder-1.5b"
+    listen = room["REASONING_LISTEN"]
+    assert programs[names.WORKER].environment["JOBS_REASONING_TARGET"] == listen
+    assert programs[plan.EDGE_CONFIG].environment["GATEWAY_REASONING_TARGET"] == listen
+
+
+def test_the_vision_room_says_what_its_model_knows():
+    assert planned()[names.VISION].environment["VISION_MODEL_NOTICE"] == profile.NOTICE
+
+
+def test_every_address_is_used_once():
+    listening = [
+        value
+        for program in planned().values()
+        for name, value in program.environment.items()
+        if name.endswith("_LISTEN")
+    ]
+    assert len(listening) == len(set(listening)) == 8
+
+
+def test_an_engine_that_runs_elsewhere_is_used_and_not_started(monkeypatch):
+    monkeypatch.setenv("REASONING_ENGINE_URL", "http://engine:8000/v1")
+    programs = planned()
+    assert "reasoning-engine" not in programs
+    assert "vision-engine" in programs
+    assert "REASONING_ENGINE_URL" not in programs[names.REASONING].environment
+    assert profile.models("1.5b") == ("whisper-base",)
+
+
+def test_a_collector_gets_the_traces_of_the_edge_too(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317")
+    assert planned()[plan.EDGE_CONFIG].environment["GATEWAY_OTLP_TARGET"] == "collector:4317"
+
+
+def test_a_profile_of_later_versions_is_refused_with_what_to_do_instead():
+    with pytest.raises(Trouble, match=r"profile gpu is not there yet.*VISION_ENGINE_URL"):
+        profile.check("gpu")
+
+
+def test_a_mesh_without_its_parts_installed_is_told_which(monkeypatch):
+    monkeypatch.setitem(sys.modules, "envoy", None)
+    with pytest.raises(Trouble, match=r"pip install 'sensorium\[local\]'"):
+        planned()
