@@ -98,14 +98,14 @@ local function field_told(reply)
 end
 
 function envoy_on_response(handle)
-  local headers = handle:headers()
-  if not headers:get(UNREAD_HEADER) then return end
-  headers:remove(UNREAD_HEADER)
+  if not handle:headers():get(UNREAD_HEADER) then return end
+  handle:headers():remove(UNREAD_HEADER)
+  -- Waiting for the body may end the life of a `headers` taken before it.
   local body = handle:body()
   local reply = body:getBytes(0, body:length())
   -- Quotes in what a client sent are escaped, so only our own field looks like this.
   local named = string.gsub(reply, '"field":"' .. UNREAD_FIELD .. '"', function()
     return '"field":"' .. (field_told(reply) or "") .. '"'
   end, 1)
-  headers:replace("content-length", body:setBytes(named))
+  handle:headers():replace("content-length", body:setBytes(named))
 end

@@ -158,7 +158,9 @@ def _not(matched: dict[str, Any]) -> dict[str, Any]:
 
 
 def _encoded(error: errors.MeshError) -> str:
-    return base64.b64encode(status.to_status(error).SerializeToString()).decode().rstrip("=")
+    # A status holds maps, whose order must not differ from one rendering to the next.
+    encoded = status.to_status(error).SerializeToString(deterministic=True)
+    return base64.b64encode(encoded).decode().rstrip("=")
 
 
 def _header(name: str, value: str) -> dict[str, Any]:

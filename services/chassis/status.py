@@ -70,7 +70,7 @@ def to_status(error: errors.MeshError) -> status_pb2.Status:
         retry.retry_delay.FromTimedelta(error.retry_after)
         details.append(retry)
     for detail in details:
-        status.details.add().Pack(detail)
+        status.details.add().Pack(detail, deterministic=True)
     return status
 
 

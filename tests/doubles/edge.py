@@ -27,6 +27,15 @@ class Edge:
     admin: str
     log: Path
 
+    async def logged(self, text: str, timeout: float = 10) -> str:
+        """Wait until a text stands in the log; return all of it."""
+        async with asyncio.timeout(timeout), aiohttp.ClientSession() as http:
+            while text not in (told := _text(self.log)):
+                # Envoy keeps lines for up to ten seconds; this makes it write them.
+                async with http.post(f"http://{self.admin}/reopen_logs"):
+                    await asyncio.sleep(0.02)
+        return told
+
     @property
     def url(self) -> str:
         """The base of its REST paths."""
@@ -51,39 +60,36 @@ async def running(folder: Path, targets: dict[str, str], **config: object) -> As
         )  # fmt: skip
         try:
             async with asyncio.timeout(20):
-                admin = await _ready(envoy, admin_file, log)
-                address = await _listening(admin)
-            yield Edge(address, admin, log)
+                edge = await _started(envoy, admin_file, log)
+            yield edge
         finally:
             if envoy.returncode is None:
                 envoy.send_signal(signal.SIGTERM)
             await envoy.wait()
 
 
-async def _ready(envoy: asyncio.subprocess.Process, admin_file: Path, log: Path) -> str:
+async def _started(envoy: asyncio.subprocess.Process, admin_file: Path, log: Path) -> Edge:
     async with aiohttp.ClientSession() as http:
-        while True:
-            if envoy.returncode is not None:
-                raise RuntimeError(f"Envoy ended: {_text(log)[-2000:]}")
-            if admin := _text(admin_file):
-                try:
-                    async with http.get(f"http://{admin}/ready") as answer:
-                        if answer.status == 200:
-                            return admin
-                except aiohttp.ClientConnectionError:
-                    pass
+        while envoy.returncode is None:
+            if (admin := _text(admin_file)) and (address := await _listening(http, admin)):
+                return Edge(address, admin, log)
             await asyncio.sleep(0.02)
+    raise RuntimeError(f"Envoy ended: {_text(log)[-2000:]}")
+
+
+async def _listening(http: aiohttp.ClientSession, admin: str) -> str:
+    try:
+        async with http.get(f"http://{admin}/ready") as ready:
+            if ready.status != 200:
+                return ""
+        # Ready comes a moment before the listener does.
+        async with http.get(f"http://{admin}/listeners?format=json") as told:
+            listeners = json.loads(await told.text()).get("listener_statuses", [])
+    except aiohttp.ClientConnectionError:
+        return ""
+    bound = [it["local_address"]["socket_address"] for it in listeners]
+    return f"{bound[0]['address']}:{bound[0]['port_value']}" if bound else ""
 
 
 def _text(file: Path) -> str:
     return file.read_text() if file.exists() else ""
-
-
-async def _listening(admin: str) -> str:
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(f"http://{admin}/listeners?format=json") as answer,
-    ):
-        listeners = json.loads(await answer.text())["listener_statuses"]
-    bound = listeners[0]["local_address"]["socket_address"]
-    return f"{bound['address']}:{bound['port_value']}"

@@ -404,7 +404,8 @@ async def test_a_call_that_outlives_its_deadline_is_ended(
         http.get(f"{hasty_edge.url}/mesh/v1/jobs") as answer,
     ):
         assert answer.status == 504
-        assert problem(await answer.json())[:2] == (4, "TIMED_OUT")
+        # The edge and the room look at the same deadline; either may be the first to tell.
+        assert (await answer.json())["code"] == 4
 
 
 async def test_health_and_reflection_are_not_for_the_world(channel):
@@ -529,13 +530,8 @@ async def test_no_key_and_no_query_is_logged_or_traced(edge, guarded_edge, http,
         lambda: len([it for it in collector.spans if it.trace_id == trace]) >= 5
     )
     assert secret not in str(collector.spans)
-    for each in (edge, guarded_edge):
-        # Envoy keeps lines for up to ten seconds; this makes it write them.
-        async with http.post(f"http://{each.admin}/reopen_logs") as answer:
-            assert answer.status == 200
-        logged = each.log.read_text()
-        assert "/mesh/v1/vision:describeUpload" in logged
-        assert secret not in logged
+    for each, last in ((edge, "/api/v1/jobs"), (guarded_edge, '"status":401')):
+        assert secret not in await each.logged(last)
 
 
 async def test_a_trace_goes_on_through_the_edge(edge, http, received, collector):
