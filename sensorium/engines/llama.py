@@ -52,6 +52,8 @@ def serve(options: argparse.Namespace) -> Any:
     params.n_ctx, params.n_parallel = options.context * options.parallel, options.parallel
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.use_jinja = params.endpoint_metrics = True
+    # It would read the model once more, to see what fits into a card.
+    params.fit_params = False
     params.cache_ram_mib = PROMPT_CACHE_MEBIBYTES
     params.verbosity = ERRORS
     # What other people's conversations hold is shown to nobody, and no web page may ask.
