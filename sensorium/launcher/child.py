@@ -32,6 +32,7 @@ class Child:
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[int] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -54,9 +55,10 @@ class Child:
             start_new_session=True,
         )
         self._reading = asyncio.create_task(self._read(self._process))
+        self._ending = ending = asyncio.create_task(_end(self._process))
         try:
             async with asyncio.timeout(program.ready_seconds):
-                await self._until_ready(self._process)
+                await self._until_ready(ending)
         except TimeoutError:
             raise self._trouble(f"was not ready within {program.ready_seconds:g} s") from None
 
@@ -64,21 +66,19 @@ class Child:
         # A database is asked to end, so that its own processes do too; all others just end.
         return signal.SIGINT if self.program.stop_signal is signal.SIGINT else signal.SIGKILL
 
-    async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
+    async def _until_ready(self, ending: asyncio.Task[int]) -> None:
         if self.program.once:
-            if await process.wait():
-                raise await self._death(process)
+            if code := await asyncio.shield(ending):
+                raise await self._death(code)
             return
-        ending = asyncio.create_task(process.wait())
         asking = asyncio.create_task(self._ask())
         try:
             await asyncio.wait((ending, asking), return_when=asyncio.FIRST_COMPLETED)
             if not asking.done():
-                raise await self._death(process)
+                raise await self._death(ending.result())
         finally:
-            ending.cancel()
             asking.cancel()
-            await asyncio.gather(ending, asking, return_exceptions=True)
+            await asyncio.gather(asking, return_exceptions=True)
 
     async def _ask(self) -> None:
         while True:
@@ -91,14 +91,12 @@ class Child:
 
     async def ended(self) -> Trouble:
         """Wait until the process ends by itself, and tell of it."""
-        assert self._process is not None  # noqa: S101 - it has been started
-        await self._process.wait()
-        return await self._death(self._process)
+        assert self._ending is not None  # noqa: S101 - it has been started
+        return await self._death(await asyncio.shield(self._ending))
 
-    async def _death(self, process: asyncio.subprocess.Process) -> Trouble:
+    async def _death(self, code: int) -> Trouble:
         if self._reading is not None:
             await asyncio.wait((self._reading,), timeout=1)
-        code = process.returncode or 0
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         return self._trouble(how)
 
@@ -110,19 +108,16 @@ class Child:
 
     async def stop(self) -> None:
         """End the process and everything it started: asked first, forced after a bounded wait."""
-        process = self._process
-        if process is None:
+        process, ending = self._process, self._ending
+        if process is None or ending is None:
             return
-        if process.returncode is None:
+        if not ending.done():
             _signal(process.pid, self.program.stop_signal)
-            try:
-                await asyncio.wait_for(process.wait(), STOP_SECONDS)
-            except TimeoutError:
-                self._voice.told(
-                    self.program.name, f"did not end within {STOP_SECONDS:g} s; forced"
-                )
-        _signal(process.pid, signal.SIGKILL)
-        await process.wait()
+            await asyncio.wait((ending,), timeout=STOP_SECONDS)
+        if not ending.done():
+            self._voice.told(self.program.name, f"did not end within {STOP_SECONDS:g} s; forced")
+            _signal(process.pid, signal.SIGKILL)
+            await ending
         if self._reading is not None:
             # Whoever holds the pipe open now is not ours.
             await asyncio.wait((self._reading,), timeout=1)
@@ -142,6 +137,13 @@ class Child:
             if text := line.decode(errors="replace").strip():
                 self._tail.append(text)
                 self._voice.heard(self.program.name, text)
+
+
+async def _end(process: asyncio.subprocess.Process) -> int:
+    code = await process.wait()
+    # What it started and left goes now, and not later, when its number may be another's.
+    _signal(process.pid, signal.SIGKILL)
+    return code
 
 
 def _signal(group: int, number: int) -> None:
