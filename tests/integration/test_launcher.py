@@ -134,9 +134,9 @@ FOREVER = "import time\\nwhile True: time.sleep(9)"
 
 async def main():
     programs = [Program(str(n), (sys.executable, "-S", "-c", FOREVER), 0) for n in range(2)]
-    async with serving(Path(sys.argv[1])) as (_, database):
+    async with serving(Path(sys.argv[1])) as (url, database):
         async with supervisor.running(programs, Silent()) as children:
-            print(database.pid, *(child.pid for child in children.values()), flush=True)
+            print(url.rpartition('=')[2], database.pid, *(child.pid for child in children.values()), flush=True)
             await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -147,7 +147,8 @@ def test_nothing_is_left_behind_when_the_launcher_is_killed(data):
     with subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, str(data)], stdout=subprocess.PIPE, text=True
     ) as launcher:
-        pids = [int(word) for word in launcher.stdout.readline().split()]
+        socket, *pids = launcher.stdout.readline().split()
         assert len(pids) == 3
         launcher.kill()
-    assert all(ended(pid) for pid in pids)
+    assert all(ended(int(pid)) for pid in pids)
+    shutil.rmtree(Path(socket).parent)
