@@ -50,10 +50,10 @@ class FakePeers(
 
     async def Extract(self, request, context):  # noqa: N802 - the contract's name
         asked = request.messages[-1].parts[0].text
-        described = asked.partition("<description>")[2].partition("</description>")[0]
-        self.judged.append(described)
+        observed = asked.partition("Observation: ")[2]
+        self.judged.append(observed)
         response = reasoning_pb.ExtractResponse()
-        response.value["in_progress"] = self.word in described
+        response.value["same"] = self.word in observed
         return response
 
     async def TranscribeUpload(self, request, context):  # noqa: N802 - the contract's name

@@ -139,7 +139,7 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     assert (task.start_time, task.end_time) == (images[2].capture_time, images[6].capture_time)
     assert task.evidence_image_ids == ("frame-2", "frame-3", "frame-5", "frame-6")
     assert [it.image_id for it in job.output.observations] == [it.id for it in images]
-    # Each distinct description is judged once.
+    # Each distinct sentence is judged once.
     assert sorted(rooms.judged) == ["A worker is standing.", "A worker is stocking."]
     assert (job.progress.done_steps, job.progress.total_steps) == (10, 10)
     steps = [it for it in await events(store, job) if it.kind is K.STEP_COMPLETED]

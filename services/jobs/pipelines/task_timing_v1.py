@@ -2,11 +2,13 @@
 
 Input: the task in words, and the pictures. Output: what was seen in each, and the stretches in
 which the task went on. Steps: `describe/0`, ... say what each picture shows; `judge/0`, ... say for
-each *distinct* description, in the order of its first picture, whether the task goes on in it. The
-rest is arithmetic: `stretches` says how it treats a lone picture that contradicts its neighbours.
+each *distinct sentence* of the descriptions, in the order of its first picture, whether it tells of
+the task. A picture shows the task when one of its sentences does. The rest is arithmetic:
+`stretches` says how it treats a lone picture that contradicts its neighbours.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 from services.jobs.content import Observation, Task, TaskTimingInput, TaskTimingOutput
 from services.jobs.domain import Json
@@ -17,22 +19,23 @@ from services.jobs.pipelines.work import Work
 
 
 async def run(given: TaskTimingInput, work: Work) -> TaskTimingOutput:
-    """Describe every picture, judge every description, and tell the stretches."""
+    """Describe every picture, judge every sentence, and tell the stretches."""
     seen = await observe(given.images, given.image_prompt, work)
-    distinct = list(dict.fromkeys(observation.text for observation in seen))
+    said = [judging.sentences(observation.text) for observation in seen]
+    distinct = list(dict.fromkeys(chain.from_iterable(said)))
 
-    async def judge(description: str) -> Json:
-        return await judging.goes_on(work.peers.reasoning, given.task, description)
+    async def judge(sentence: str) -> Json:
+        return await judging.tells_of(work.peers.reasoning, given.task, sentence)
 
     verdicts = await work.steps.run_each("judge", distinct, judge, at_once=1, tell=_told)
-    verdict_of = dict(zip(distinct, verdicts, strict=True))
-    shows = [bool(verdict_of[observation.text]) for observation in seen]
+    telling = {sentence for sentence, tells in zip(distinct, verdicts, strict=True) if tells}
+    shows = [not telling.isdisjoint(each) for each in said]
     tasks = tuple(_task(found, seen, shows) for found in stretches(shows))
     return TaskTimingOutput(seen, tasks, _summary(tasks, len(seen)))
 
 
-def _told(goes_on: Json) -> str:
-    return "the task goes on" if goes_on else "the task does not go on"
+def _told(tells: Json) -> str:
+    return "tells of the task" if tells else "does not tell of the task"
 
 
 def _task(found: Stretch, seen: Sequence[Observation], shows: Sequence[bool]) -> Task:
