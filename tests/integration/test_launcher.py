@@ -136,7 +136,8 @@ async def main():
     programs = [Program(str(n), (sys.executable, "-S", "-c", FOREVER), 0) for n in range(2)]
     async with serving(Path(sys.argv[1])) as (url, database):
         async with supervisor.running(programs, Silent()) as children:
-            print(url.rpartition('=')[2], database.pid, *(child.pid for child in children.values()), flush=True)
+            pids = [child.pid for child in (database, *children.values())]
+            print(url.rpartition('=')[2], *pids, flush=True)
             await asyncio.Event().wait()
 
 asyncio.run(main())
