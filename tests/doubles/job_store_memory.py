@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from services.chassis.errors import Conflict, NotFound, Precondition
@@ -286,8 +286,3 @@ class MemoryJobStore:
         event = JobEvent(sequence, now, kind, step, text, kept.job.progress)
         kept.events.append(event)
         self.bells.ring(str(kept.job.id))
-
-
-def soon():
-    """A lease that has run out as soon as it was granted."""
-    return timedelta(0)
