@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 PRODUCT := services gateway sensorium models
-CHECKED := $(PRODUCT) deploy bench tests protos/generate.py hatch_build.py
+CHECKED := $(PRODUCT) deploy bench tests requirements protos/generate.py hatch_build.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format protos landed lock clean
@@ -54,13 +54,13 @@ clean: ## Remove what was made here; models and data stay.
 
 # Runtime and build requirements are enough to install the project, which generates the contract's code.
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml hatch_build.py
-	$(PYTHON) -c 'import sys; sys.exit("Sensorium needs Python 3.11 or newer; set PYTHON=" if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit("Sensorium needs Python 3.11 or newer; set PYTHON=" if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the mesh stands on into $(VENV) (about a minute) ..."
 	$(PIP) -r requirements/runtime.txt -r requirements/build.txt
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
-	touch $@
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
-	touch $@
+	@touch $@

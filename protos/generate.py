@@ -87,7 +87,9 @@ def _differences(left: Path, right: Path) -> list[str]:
 def main() -> None:
     """Regenerate, or with `--check` say what is stale and exit 1."""
     with tempfile.TemporaryDirectory() as scratch:
-        fresh = Path(scratch)
+        # Only its owner may enter the scratch folder; what is copied from it is for everybody.
+        fresh = Path(scratch) / GEN.name
+        fresh.mkdir()
         generate(fresh)
         stale = _differences(fresh, GEN)
         if "--check" in sys.argv[1:]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import mesh
-from google.api import annotations_pb2, http_pb2  # type: ignore[import-untyped]
+from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
 
 PACKAGE: Final = re.compile(r"^mesh\.(?P<room>[a-z]+)\.v\d+$")

@@ -83,6 +83,7 @@ async def _restart(
         except Trouble as failed:
             trouble = failed
         else:
+            voice.told(child.program.name, "ready again")
             return
 
 

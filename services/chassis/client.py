@@ -19,7 +19,7 @@ REPORT_SECONDS: Final = 0.05
 
 def channel(target: str) -> grpc.aio.Channel:
     """Open a channel to a room. The caller closes it; connecting happens at the first call."""
-    return grpc.aio.insecure_channel(target, options=transport.OPTIONS)
+    return grpc.aio.insecure_channel(target, options=transport.CLIENT_OPTIONS)
 
 
 async def call(method: Callable[..., Any], request: Any, *, timeout: float | None = None) -> Any:

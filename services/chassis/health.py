@@ -12,6 +12,7 @@ from typing import Final
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ async def _healthy(name: str, check: Check | None) -> bool:
     if check is None:
         return True
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            await check()
+        # A trace for every question would bury those of callers.
+        with suppress_instrumentation():
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await check()
     except Exception as failed:
         _log.debug("not healthy", extra={"rpc_service": name, "error": repr(failed)})
         return False

@@ -13,6 +13,12 @@ OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
+CLIENT_OPTIONS: Final = (
+    *OPTIONS,
+    # A room that was down for long is found again within seconds, not minutes.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
 SERVER_OPTIONS: Final = (
     *OPTIONS,
     ("grpc.so_reuseport", 0),

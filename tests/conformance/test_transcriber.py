@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from sensorium.weights import store
 
+from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.ports import Transcriber
 from services.media import audio

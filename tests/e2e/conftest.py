@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import grpc.aio
 import pytest
 import pytest_asyncio
 
+from sensorium.launcher import places
 from services.chassis import client
 from tests.doubles import otlp
 
@@ -21,15 +23,43 @@ START_SECONDS = 60
 STOP_SECONDS = 30
 
 
+class Output:
+    """What the launcher says, line by line, for whoever waits for a word of it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._said = asyncio.Condition()
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        async for line in stream:
+            async with self._said:
+                self.lines.append(line.decode(errors="replace").rstrip())
+                self._said.notify_all()
+
+    async def wait_for(self, words: str, *, after: int = 0, timeout: float = 60) -> None:
+        """Wait for a line that holds the words, among those from number `after` on."""
+        try:
+            async with asyncio.timeout(timeout), self._said:
+                while not any(words in line for line in self.lines[after:]):
+                    await self._said.wait()
+        except TimeoutError:
+            told = "\n".join(self.lines[-60:])
+            raise AssertionError(
+                f"not said in {timeout} s: {words!r}; the end of it:\n{told}"
+            ) from None
+
+
 @dataclass(frozen=True)
 class Mesh:
     """A running mesh, as its clients and its operator see it."""
 
+    url: str
     http: aiohttp.ClientSession
     """Speaks REST to the edge."""
     grpc: grpc.aio.Channel
     """Speaks gRPC to the same port."""
     launcher: asyncio.subprocess.Process
+    output: Output
 
     def processes(self, *words: str) -> list[int]:
         """The ids of the mesh's processes whose command lines hold all the words."""
@@ -65,7 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One event loop for all, since they share one mesh; the mesh may take its time to start."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"))
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
             item.add_marker(pytest.mark.timeout(180))
 
 
@@ -76,11 +106,11 @@ async def collector() -> AsyncIterator[otlp.Collector]:
 
 
 @pytest.fixture(scope="session")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # PostgreSQL runs as a user of its own, who could not enter pytest's folder.
-    folder = Path("~/.cache/sensorium/e2e").expanduser() / str(os.getpid())
-    folder.mkdir(parents=True)
-    return folder
+def data_folder() -> Iterator[Path]:
+    # PostgreSQL may run as a user of its own, who could not enter pytest's folder.
+    folder = places.data() / "e2e" / str(os.getpid())
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -99,38 +129,27 @@ async def mesh(collector: otlp.Collector, data_folder: Path) -> AsyncIterator[Me
         stderr=asyncio.subprocess.STDOUT,
         limit=1 << 20,
     )
-    lines: list[str] = []
-    ready = asyncio.Event()
-    reading = asyncio.create_task(_read(launcher, lines, ready))
+    assert launcher.stdout is not None
+    output = Output()
+    reading = asyncio.create_task(output.read(launcher.stdout))
     try:
-        async with asyncio.timeout(START_SECONDS):
-            await ready.wait()
-    except TimeoutError:
+        await output.wait_for("The mesh is ready", timeout=START_SECONDS)
+    except AssertionError:
         launcher.kill()
-        pytest.fail("the mesh did not start; it said:\n" + "\n".join(lines[-60:]))
+        raise
     url = f"http://127.0.0.1:{port}"
     timeout = aiohttp.ClientTimeout(total=120)
     async with (
         aiohttp.ClientSession(url, timeout=timeout) as http,
         client.channel(f"127.0.0.1:{port}") as channel,
     ):
-        yield Mesh(http, channel, launcher)
+        yield Mesh(url, http, channel, launcher, output)
     family = [launcher.pid, *descendants(launcher.pid)]
     launcher.send_signal(signal.SIGINT)
     async with asyncio.timeout(STOP_SECONDS):
         code = await launcher.wait()
         await reading
-    told = "\n".join(lines[-60:])
+    told = "\n".join(output.lines[-60:])
     assert code == 0, f"the mesh did not stop cleanly:\n{told}"
     left = [command_of(pid) for pid in family if command_of(pid)]
     assert not left, f"processes were left behind: {left}"
-
-
-async def _read(
-    launcher: asyncio.subprocess.Process, lines: list[str], ready: asyncio.Event
-) -> None:
-    assert launcher.stdout is not None
-    async for line in launcher.stdout:
-        lines.append(line.decode(errors="replace").rstrip())
-        if "The mesh is ready" in lines[-1]:
-            ready.set()

@@ -1,4 +1,5 @@
 import base64
+import io
 import json
 import struct
 import uuid
@@ -77,7 +78,8 @@ async def test_over_rest_it_is_refused_in_words_and_nothing_is_kept(mesh, case):
     path, sent, status, field = REFUSED[case]
     before = await jobs_kept(mesh)
     kind = "application/json" if isinstance(sent, str) else "application/octet-stream"
-    async with mesh.http.post(path, data=sent, headers={"content-type": kind}) as answer:
+    body = io.BytesIO(sent.encode() if isinstance(sent, str) else sent)
+    async with mesh.http.post(path, data=body, headers={"content-type": kind}) as answer:
         told = await answer.json()
     assert answer.status == status, told
     assert isinstance(told["code"], int)

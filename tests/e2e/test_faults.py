@@ -50,15 +50,8 @@ async def test_while_the_engine_is_down_callers_are_told_and_jobs_wait_for_it(me
 
 
 async def test_a_room_that_is_killed_is_back_soon(mesh):
+    said = len(mesh.output.lines)
     await killed(mesh, "services.reasoning")
-
-    async def answers() -> bool:
-        async with mesh.http.get("/mesh/v1/reasoning/model") as answer:
-            told = await answer.json()
-            assert answer.status in (200, 503), told
-            return answer.status == 200
-
-    async with asyncio.timeout(30):
-        while not await answers():
-            # Nothing tells a client when a room is back; it asks again, as it was told to.
-            await asyncio.sleep(0.1)  # noqa: ASYNC110
+    await mesh.output.wait_for("reasoning | ready again", after=said)
+    async with mesh.http.get("/mesh/v1/reasoning/model") as answer:
+        assert answer.status == 200, await answer.text()

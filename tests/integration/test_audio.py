@@ -13,8 +13,8 @@ from google.api.httpbody_pb2 import HttpBody
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
-from sensorium.weights import store
 
+from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.config import AudioConfig
 from services.audio.core import Audio
