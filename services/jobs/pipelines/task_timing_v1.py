@@ -25,17 +25,19 @@ async def run(given: TaskTimingInput, work: Work) -> TaskTimingOutput:
     distinct = list(dict.fromkeys(chain.from_iterable(said)))
 
     async def judge(sentence: str) -> Json:
-        return await judging.tells_of(work.peers.reasoning, given.task, sentence)
+        tells = await judging.tells_of(work.peers.reasoning, given.task, sentence)
+        return {"sentence": sentence, "tells": tells}
 
     verdicts = await work.steps.run_each("judge", distinct, judge, at_once=1, tell=_told)
-    telling = {sentence for sentence, tells in zip(distinct, verdicts, strict=True) if tells}
+    telling = {verdict["sentence"] for verdict in verdicts if verdict["tells"]}
     shows = [not telling.isdisjoint(each) for each in said]
     tasks = tuple(_task(found, seen, shows) for found in stretches(shows))
     return TaskTimingOutput(seen, tasks, _summary(tasks, len(seen)))
 
 
-def _told(tells: Json) -> str:
-    return "tells of the task" if tells else "does not tell of the task"
+def _told(verdict: Json) -> str:
+    tells = "tells" if verdict["tells"] else "does not tell"
+    return f'"{verdict["sentence"]}" {tells} of the task'
 
 
 def _task(found: Stretch, seen: Sequence[Observation], shows: Sequence[bool]) -> Task:
