@@ -52,7 +52,7 @@ async def main() -> None:
                     await _measure(launcher.pid, port)
             finally:
                 launcher.send_signal(signal.SIGINT)
-                await launcher.communicate()
+                await launcher.wait()
     _row(f"ready, median of {STARTS} further starts", f"{statistics.median(seconds):.1f} s")
 
 

@@ -5,6 +5,8 @@ Colours only where a terminal is; `NO_COLOR` is kept. It knows no process and de
 
 import json
 import logging
+import os
+import sys
 import zlib
 from typing import Any, Final
 
@@ -21,7 +23,7 @@ class Screen:
     """The terminal, or the file that output goes to."""
 
     def __init__(self, *, least: int = logging.INFO) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = _Terminal(highlight=False, soft_wrap=True)
         self._least = least
 
     def heard(self, name: str, line: str) -> None:
@@ -46,6 +48,12 @@ class Screen:
     def tell(self, text: str, style: str = "") -> None:
         """Show a line of our own."""
         self.console.print(Text(text, style))
+
+
+class _Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        # Nobody reads any more, as after `| head`; what runs goes on until it is told to stop.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _read(line: str) -> tuple[int, str]:

@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -44,3 +46,19 @@ def test_a_process_cannot_move_the_cursor_or_use_markup(shown):
 def test_colours_are_for_terminals(shown):
     assert "\x1b[" in shown("hello", force_terminal=True)
     assert "\x1b[" not in shown("hello")
+
+
+def test_a_reader_that_goes_away_does_not_stop_what_runs():
+    program = (
+        "import sys; from sensorium.console import Screen; screen = Screen()\n"
+        "for _ in range(2000): screen.tell('a line that is long enough to fill a pipe' * 4)\n"
+        "sys.stderr.write('went on')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as speaking:
+        speaking.stdout.readline()
+        speaking.stdout.close()
+        said = speaking.stderr.read()
+    assert said == b"went on"
+    assert speaking.returncode == 0
