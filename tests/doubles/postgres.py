@@ -1,11 +1,10 @@
 """A real PostgreSQL for the tests, and for each test a database of its own made from a template.
 
 All test processes of one checkout share one server; the last one that ends stops it. Its data
-stays in the user's cache, so that only the first run ever has to make it.
+stays, so that only the first run ever has to make it.
 """
 
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
+from sensorium.launcher import places
 from services.jobs import migrations
 
 ROOT = Path(__file__).parents[2]
@@ -23,10 +23,10 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def server() -> Iterator[str]:
     """Run the server for a block, which is given its URL."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sensorium-tests"
     checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-    data = cache / f"postgres-{checkout}"
-    cache.mkdir(parents=True, exist_ok=True)
+    # Under root the library opens every folder above its data to everybody: not root's home.
+    data = places.data() / "tests" / f"postgres-{checkout}"
+    data.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         # It warns of a missing XDG_RUNTIME_DIR, for which it has a substitute.
         warnings.simplefilter("ignore")
