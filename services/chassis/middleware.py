@@ -7,7 +7,7 @@ into the interceptor that gRPC wants.
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,8 +60,9 @@ class Chain(grpc.aio.ServerInterceptor):
 
         async def unary_stream(request: Any, context: Any) -> AsyncIterator[Any]:
             async with enter(context) as rpc:
-                async for response in _each(handler.unary_stream(_seen(rpc, request), context)):
-                    yield response
+                await _write(context, handler.unary_stream(_seen(rpc, request), context))
+            return
+            yield  # makes this the generator that telemetry, which surrounds the chain, reads
 
         async def stream_unary(requests: Any, context: Any) -> Any:
             async with enter(context) as rpc:
@@ -69,10 +70,9 @@ class Chain(grpc.aio.ServerInterceptor):
 
         async def stream_stream(requests: Any, context: Any) -> AsyncIterator[Any]:
             async with enter(context) as rpc:
-                async for response in _each(
-                    handler.stream_stream(_each_seen(rpc, requests), context)
-                ):
-                    yield response
+                await _write(context, handler.stream_stream(_each_seen(rpc, requests), context))
+            return
+            yield  # as above
 
         match handler.request_streaming, handler.response_streaming:
             case False, False:
@@ -92,14 +92,17 @@ class Chain(grpc.aio.ServerInterceptor):
             yield rpc
 
 
-async def _each(responses: Any) -> AsyncIterator[Any]:
+async def _write(context: Any, responses: Any) -> None:
     # A handler may also be a coroutine that writes to the context itself, as gRPC's own Health
     # does.
     if inspect.isawaitable(responses):
         await responses
         return
-    async for response in responses:
-        yield response
+    # They are not yielded to gRPC, which drops a generator whose caller goes away while a response
+    # waits to be sent: its end would come some time later, in another task and without the call.
+    async with aclosing(responses):
+        async for response in responses:
+            await context.write(response)
 
 
 def _seen(rpc: Rpc, request: Any) -> Any:

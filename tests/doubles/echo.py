@@ -53,11 +53,16 @@ KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 
 
 def server(
-    behave: Behaviour, *, health: Any = None, drain_seconds: float = 1, **options: Any
+    behave: Behaviour,
+    *,
+    echo: type[Echo] = Echo,
+    health: Any = None,
+    drain_seconds: float = 1,
+    **options: Any,
 ) -> Server:
     """Build a chassis server of an `Echo`, not running yet."""
     built = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=drain_seconds), **options)
-    built.add(_register, Echo(behave), SimpleNamespace(full_name="test.Echo"), health=health)
+    built.add(_register, echo(behave), SimpleNamespace(full_name="test.Echo"), health=health)
     return built
 
 
@@ -78,6 +83,10 @@ async def ask(channel: grpc.aio.Channel, kind: str, *values: str, **call: Any) -
     )
     messages = [StringValue(value=value) for value in values]
     answer = method(messages[0] if kind.startswith("unary") else messages, **call)
-    if kind.endswith("unary"):
-        return [(await answer).value]
-    return [it.value async for it in answer]
+    try:
+        if kind.endswith("unary"):
+            return [(await answer).value]
+        return [it.value async for it in answer]
+    finally:
+        # A task that is cancelled before the first response has come would leave its call running.
+        answer.cancel()

@@ -3,8 +3,9 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 
-from services.chassis import errors, guards, status
+from services.chassis import call, errors, guards, status
 from tests.doubles import echo
 
 every_kind = pytest.mark.parametrize("kind", echo.KINDS)
@@ -101,6 +102,27 @@ async def test_a_caller_that_goes_away_cancels_the_handler(kind):
         asking.cancel()
         async with asyncio.timeout(5):
             await stopped.wait()
+
+
+async def test_a_caller_that_goes_away_without_reading_ends_the_handler_in_its_own_task():
+    ends = asyncio.Queue()
+
+    class Flood(echo.Echo):
+        async def unary_stream(self, request, context):
+            handled_by, under_way = asyncio.current_task(), call.current()
+            try:
+                while True:
+                    yield StringValue(value="x" * 1_000_000)
+            finally:
+                ends.put_nowait((asyncio.current_task() is handled_by, call.current() == under_way))
+
+    async with echo.serving(shout, echo=Flood) as channel:
+        method = channel.unary_stream("/test.Echo/unary_stream")
+        flood = method(b"")
+        await flood.read()
+        flood.cancel()
+        async with asyncio.timeout(5):
+            assert await ends.get() == (True, True)
 
 
 async def test_an_unknown_method_is_unimplemented():
