@@ -3,14 +3,23 @@
 It knows neither the contract nor what the room does with an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 from services.chassis import call
 from services.chassis.errors import InvalidInput, MeshError
 from services.engine.config import EngineConfig
-from services.engine.domain import Answer, Message, ModelInfo, Role, Sampling, ServedModel, Turn
+from services.engine.domain import (
+    Answer,
+    Delta,
+    Message,
+    ModelInfo,
+    Role,
+    Sampling,
+    ServedModel,
+    Turn,
+)
 from services.engine.gate import Gate
 from services.engine.ports import Engine, JsonSchema
 
@@ -35,15 +44,18 @@ class Chat:
         json_schema: JsonSchema | None = None,
     ) -> Answer:
         """Ask the engine, within the time that is left of the call under way."""
-        bounded = replace(sampling, max_tokens=sampling.max_tokens or self._config.max_tokens)
-        remaining = call.current().remaining()
-        seconds = self._config.engine_seconds
         return await self._engine.complete(
-            messages,
-            bounded,
-            json_schema=json_schema,
-            timeout=seconds if remaining is None else min(seconds, remaining),
+            messages, self._bounded(sampling), json_schema=json_schema, timeout=self._seconds()
         )
+
+    def stream(
+        self, messages: Sequence[Message], sampling: Sampling
+    ) -> AsyncGenerator[Delta, None]:
+        """Ask the engine as `ask` does, and read its answer as it is written.
+
+        Who takes the generator closes it, which stops the engine's work.
+        """
+        return self._engine.stream(messages, self._bounded(sampling), timeout=self._seconds())
 
     async def model(self) -> ServedModel:
         """Tell which model answers; one whose engine is down is not ready."""
@@ -56,6 +68,14 @@ class Chat:
     async def check(self) -> None:
         """Raise while the engine cannot answer."""
         await self._engine.check()
+
+    def _bounded(self, sampling: Sampling) -> Sampling:
+        return replace(sampling, max_tokens=sampling.max_tokens or self._config.max_tokens)
+
+    def _seconds(self) -> float:
+        remaining = call.current().remaining()
+        seconds = self._config.engine_seconds
+        return seconds if remaining is None else min(seconds, remaining)
 
 
 def require_question(turns: Sequence[Turn]) -> None:

@@ -4,6 +4,7 @@ What users said and showed is left out of every `repr`, so that it cannot slip i
 """
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -108,6 +109,15 @@ class Delta:
     input_tokens: int = 0
     output_tokens: int = 0
     model: str = ""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of an answer as a room gives it on."""
+
+    delta: Delta
+    processing_time: timedelta
+    """From the room's receipt of the request to this piece."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ protocol says or not at all.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Final, Self
 
 import aiohttp
@@ -88,9 +88,10 @@ class OpenAIEngine:
         body = write_request(model, messages, sampling, json_schema=json_schema, streamed=True)
         reader = DeltaReader()
         async with self._request("POST", "/chat/completions", body, timeout) as response:
-            async for event in _events(response):
-                if delta := reader.read(event):
-                    yield delta
+            async with aclosing(_events(response)) as events:
+                async for event in events:
+                    if delta := reader.read(event):
+                        yield delta
             last = reader.end()
             if last is None:
                 raise cut_short()
@@ -163,7 +164,7 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """The data of each server-sent event. OpenAI's are of one line each."""
     size = 0
     async for line in response.content:

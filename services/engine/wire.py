@@ -2,14 +2,16 @@
 translation. Total, and without I/O. The one module of this package that knows the contract.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 from mesh.types.v1 import chat_pb2, model_pb2, usage_pb2
 
-from services.engine.domain import FinishReason, Role, Sampling, ServedModel, Turn
+from services.engine.domain import FinishReason, Piece, Role, Sampling, ServedModel, Turn
+
+Response = TypeVar("Response")
 
 _ROLES: Final = {
     chat_pb2.ROLE_SYSTEM: Role.SYSTEM,
@@ -56,6 +58,19 @@ def usage_to_pb(
     duration.FromTimedelta(processing_time)
     return usage_pb2.Usage(
         input_tokens=input_tokens, output_tokens=output_tokens, processing_time=duration
+    )
+
+
+def piece_to_pb(response: Callable[..., Response], piece: Piece) -> Response:
+    """Write a piece of an answer as a room's own response, whose fields are alike in every room."""
+    delta = piece.delta
+    if delta.finish_reason is None:
+        return response(delta=delta.text)
+    return response(
+        delta=delta.text,
+        finish_reason=finish_reason_to_pb(delta.finish_reason),
+        usage=usage_to_pb(delta.input_tokens, delta.output_tokens, piece.processing_time),
+        model=delta.model,
     )
 
 

@@ -4,7 +4,8 @@ It knows neither the contract nor which engine answers.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +17,7 @@ from services.engine.domain import (
     FinishReason,
     Message,
     Part,
+    Piece,
     Role,
     Sampling,
     ServedModel,
@@ -42,6 +44,19 @@ class Reasoning:
         async with self._chat.turn():
             answer = await self._chat.ask(messages, sampling)
         return Generated(answer, self._since(received))
+
+    async def generate_stream(
+        self, turns: Sequence[Turn], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Answer as `generate` does, as the model writes; holds its place until closed."""
+        received = self._clock.monotonic()
+        messages = _conversation(turns)
+        async with (
+            self._chat.turn(),
+            aclosing(self._chat.stream(messages, sampling)) as deltas,
+        ):
+            async for delta in deltas:
+                yield Piece(delta, self._since(received))
 
     async def extract(
         self, turns: Sequence[Turn], json_schema: str, sampling: Sampling

@@ -1,13 +1,13 @@
 """The reasoning service as gRPC sees it: each method reads, asks the core, and writes."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
 from mesh.reasoning.v1 import reasoning_service_pb2 as pb
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as pb_grpc
 
-from services.chassis.errors import Unimplemented
 from services.engine import wire as chat
 from services.reasoning import wire
 from services.reasoning.core import Reasoning
@@ -30,9 +30,12 @@ class ReasoningServicer(pb_grpc.ReasoningServiceServicer):
     async def GenerateStream(
         self, request: pb.GenerateStreamRequest, context: Context
     ) -> AsyncIterator[pb.GenerateStreamResponse]:
-        """Not built yet."""
-        raise Unimplemented("GenerateStream is not built yet", remedy="use Generate")
-        yield  # makes this a stream
+        """Answer a conversation piece by piece, as the model writes."""
+        turns = chat.turns_from_pb(request.messages)
+        sampling = chat.sampling_from_pb(request.sampling)
+        async with aclosing(self._core.generate_stream(turns, sampling)) as pieces:
+            async for piece in pieces:
+                yield chat.piece_to_pb(pb.GenerateStreamResponse, piece)
 
     async def Extract(self, request: pb.ExtractRequest, context: Context) -> pb.ExtractResponse:
         """Answer a conversation with an object that fits a schema."""

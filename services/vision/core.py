@@ -3,7 +3,8 @@
 It knows neither the contract nor which engine answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
 
@@ -16,6 +17,7 @@ from services.engine.domain import (
     Part,
     Picture,
     PictureType,
+    Piece,
     Role,
     Sampling,
     ServedModel,
@@ -41,12 +43,23 @@ class Vision:
     async def generate(self, turns: Sequence[Turn], sampling: Sampling) -> Generated:
         """Answer a conversation of text and pictures."""
         received = self._clock.monotonic()
-        require_question(turns)
-        _require_few_pictures(turns)
+        _require_conversation(turns)
         async with self._chat.turn():
-            messages = [await self._message(turn, index) for index, turn in enumerate(turns)]
-            answer = await self._chat.ask(messages, sampling)
+            answer = await self._chat.ask(await self._messages(turns), sampling)
         return Generated(answer, self._since(received))
+
+    async def generate_stream(
+        self, turns: Sequence[Turn], sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Answer as `generate` does, as the model writes; holds its place until closed."""
+        received = self._clock.monotonic()
+        _require_conversation(turns)
+        async with (
+            self._chat.turn(),
+            aclosing(self._chat.stream(await self._messages(turns), sampling)) as deltas,
+        ):
+            async for delta in deltas:
+                yield Piece(delta, self._since(received))
 
     async def describe(self, data: bytes, prompt: str) -> Description:
         """Describe one picture, or answer `prompt` about it."""
@@ -64,6 +77,9 @@ class Vision:
     async def health(self) -> None:
         """Raise while the engine cannot answer."""
         await self._chat.check()
+
+    async def _messages(self, turns: Sequence[Turn]) -> list[Message]:
+        return [await self._message(turn, index) for index, turn in enumerate(turns)]
 
     async def _message(self, turn: Turn, index: int) -> Message:
         # One picture after the other: a request holds one decoded picture at a time.
@@ -87,7 +103,8 @@ def _picture(prepared: image.PreparedImage) -> Picture:
     return Picture(prepared.data, PictureType(prepared.format.value))
 
 
-def _require_few_pictures(turns: Sequence[Turn]) -> None:
+def _require_conversation(turns: Sequence[Turn]) -> None:
+    require_question(turns)
     count = sum(isinstance(part, bytes) for turn in turns for part in turn.parts)
     if count > IMAGES_PER_REQUEST:
         raise InvalidInput.field(

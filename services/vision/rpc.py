@@ -1,6 +1,7 @@
 """The vision service as gRPC sees it: each method reads, asks the core, and writes."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc.aio
@@ -30,9 +31,12 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
     async def GenerateStream(
         self, request: pb.GenerateStreamRequest, context: Context
     ) -> AsyncIterator[pb.GenerateStreamResponse]:
-        """Not built yet."""
-        raise Unimplemented("GenerateStream is not built yet", remedy="use Generate")
-        yield  # makes this a stream
+        """Answer a conversation piece by piece, as the model writes."""
+        turns = chat.turns_from_pb(request.messages)
+        sampling = chat.sampling_from_pb(request.sampling)
+        async with aclosing(self._core.generate_stream(turns, sampling)) as pieces:
+            async for piece in pieces:
+                yield chat.piece_to_pb(pb.GenerateStreamResponse, piece)
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
         """Describe one picture."""

@@ -1,4 +1,3 @@
-import base64
 import io
 import json
 import struct
@@ -148,7 +147,7 @@ async def test_an_rpc_that_is_not_built_yet_says_so(mesh):
         told = await answer.json()
     assert answer.status == 501
     assert "GetQueueStats" in told["message"]
-    picture = base64.b64encode(whole()).decode()
-    asked = {"messages": [{"role": "ROLE_USER", "parts": [{"image": {"data": picture}}]}]}
-    async with mesh.http.post("/mesh/v1/vision:generateStream", json=asked) as answer:
-        assert answer.status == 501, await answer.text()
+    async with mesh.http.get("/mesh/v1/vision/device") as answer:
+        told = await answer.json()
+    assert answer.status == 501
+    assert "GetDevice" in told["message"]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -17,14 +16,8 @@ from mesh.types.v1 import chat_pb2, image_pb2
 
 from sensorium.weights import store
 from services.chassis import client
-from services.chassis.clock import SystemClock
-from services.chassis.errors import InvalidInput, Precondition, Unimplemented
-from services.chassis.server import Server
-from services.engine.chat import Chat
-from services.reasoning.adapters.openai import engine_from_config
-from services.reasoning.config import ReasoningConfig
-from services.reasoning.core import Reasoning
-from services.reasoning.rpc import ReasoningServicer
+from services.chassis.errors import InvalidInput, Precondition
+from tests.doubles.chat_rooms import reasoning_room
 from tests.doubles.engine_llama import free_port, llama
 from tests.doubles.engine_server import MODEL, SENTENCE, EngineServer, engine_server
 from tests.doubles.pictures import scene_png
@@ -40,19 +33,6 @@ SCHEMA = {
 }
 
 
-@asynccontextmanager
-async def reasoning_room(engine_url: str) -> AsyncIterator[pb_grpc.ReasoningServiceStub]:
-    config = ReasoningConfig(listen="127.0.0.1:0", engine_url=engine_url, drain_seconds=1)
-    async with engine_from_config(config) as engine:
-        core = Reasoning(Chat(engine, config), clock=SystemClock())
-        server = Server(config)
-        register = pb_grpc.add_ReasoningServiceServicer_to_server
-        service = pb.DESCRIPTOR.services_by_name["ReasoningService"]
-        server.add(register, ReasoningServicer(core), service, health=core.health)
-        async with server.running() as address, client.channel(address) as channel:
-            yield pb_grpc.ReasoningServiceStub(channel)
-
-
 @pytest.fixture
 async def engine() -> AsyncIterator[EngineServer]:
     async with engine_server() as running:
@@ -61,8 +41,8 @@ async def engine() -> AsyncIterator[EngineServer]:
 
 @pytest.fixture
 async def room(engine: EngineServer) -> AsyncIterator[pb_grpc.ReasoningServiceStub]:
-    async with reasoning_room(engine.url) as stub:
-        yield stub
+    async with reasoning_room(engine.url) as address, client.channel(address) as channel:
+        yield pb_grpc.ReasoningServiceStub(channel)
 
 
 def question(text: str) -> list[chat_pb2.Message]:
@@ -121,16 +101,10 @@ async def test_a_picture_is_refused_by_its_place(
     assert engine.bodies == []
 
 
-async def test_a_stream_is_not_built_yet_and_says_so(
-    room: pb_grpc.ReasoningServiceStub,
-) -> None:
-    request = pb.GenerateStreamRequest(messages=question("What?"))
-    with pytest.raises(Unimplemented, match="GenerateStream is not built yet; use Generate"):
-        await anext(client.stream(room.GenerateStream, request))
-
-
 async def test_an_engine_that_is_down_is_unavailable_with_a_time_to_try_again() -> None:
-    async with reasoning_room(f"http://127.0.0.1:{free_port()}/v1") as room:
+    nowhere = f"http://127.0.0.1:{free_port()}/v1"
+    async with reasoning_room(nowhere) as address, client.channel(address) as channel:
+        room = pb_grpc.ReasoningServiceStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await room.Generate(pb.GenerateRequest(messages=question("What?")))
         model = (await client.call(room.GetModel, pb.GetModelRequest())).model
@@ -155,14 +129,20 @@ async def test_a_real_model_answers_and_extracts_what_it_was_told(
     said = "The shelf holds 3 boxes. They are red. Say how many boxes there are and their colour."
     async with (
         llama(small_model, None, alias="language-0.5b", threads=2, start_seconds=60) as url,
-        reasoning_room(url) as room,
+        reasoning_room(url) as address,
+        client.channel(address) as channel,
     ):
+        room = pb_grpc.ReasoningServiceStub(channel)
         asked = pb.GenerateRequest(
             messages=question("What colour is a clear daytime sky? Answer in one word."),
             sampling=chat_pb2.Sampling(max_tokens=8, temperature=0),
         )
         answered = await client.call(room.Generate, asked)
+        streamed = pb.GenerateStreamRequest(messages=asked.messages, sampling=asked.sampling)
+        pieces = [it async for it in client.stream(room.GenerateStream, streamed)]
         request = pb.ExtractRequest(messages=question(said), json_schema=json.dumps(SCHEMA))
         extracted = await client.call(room.Extract, request)
     assert "blue" in answered.text.lower()
+    assert "".join(it.delta for it in pieces) == answered.text
+    assert pieces[-1].usage.output_tokens == answered.usage.output_tokens
     assert json_format.MessageToDict(extracted.value) == {"colour": "red", "boxes": 3}

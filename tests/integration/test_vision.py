@@ -1,7 +1,6 @@
 """The vision room over a real channel, with llama.cpp and the aisle model behind it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import grpc
 import pytest
@@ -15,41 +14,22 @@ from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from models.aisle.world import Colour, Scene, Worker, scene_from_caption
 from services.chassis import client
-from services.chassis.clock import SystemClock
 from services.chassis.errors import InvalidInput, Unavailable, Unimplemented
-from services.chassis.server import Server
-from services.engine.chat import Chat
-from services.vision.adapters.openai import engine_from_config
-from services.vision.config import VisionConfig
-from services.vision.core import Vision
-from services.vision.rpc import VisionServicer
+from tests.doubles.chat_rooms import VISION, vision_room
 from tests.doubles.engine_llama import ALIAS, free_port, llama
 from tests.doubles.pictures import BAD_PICTURES, CLEAR_SCENE, scene_png
-
-SERVICE = pb.DESCRIPTOR.services_by_name["VisionService"]
-
-
-@asynccontextmanager
-async def vision_room(engine_url: str) -> AsyncIterator[grpc.aio.Channel]:
-    config = VisionConfig(listen="127.0.0.1:0", engine_url=engine_url, drain_seconds=1)
-    async with engine_from_config(config) as engine:
-        core = Vision(Chat(engine, config), image_pixels=config.image_pixels, clock=SystemClock())
-        server = Server(config)
-        register = pb_grpc.add_VisionServiceServicer_to_server
-        server.add(register, VisionServicer(core), SERVICE, health=core.health)
-        async with server.running() as address, client.channel(address) as channel:
-            yield channel
 
 
 @pytest.fixture
 async def channel() -> AsyncIterator[grpc.aio.Channel]:
-    async with llama() as url, vision_room(url) as opened:
+    async with llama() as url, vision_room(url) as address, client.channel(address) as opened:
         yield opened
 
 
 @pytest.fixture
 async def lonely() -> AsyncIterator[grpc.aio.Channel]:
-    async with vision_room(f"http://127.0.0.1:{free_port()}/v1") as opened:
+    nowhere = f"http://127.0.0.1:{free_port()}/v1"
+    async with vision_room(nowhere) as address, client.channel(address) as opened:
         yield opened
 
 
@@ -104,6 +84,19 @@ async def test_a_conversation_with_a_picture_is_answered(channel: grpc.aio.Chann
     assert response.finish_reason == chat_pb2.FINISH_REASON_STOP
 
 
+async def test_a_stream_says_what_the_whole_answer_says(channel: grpc.aio.Channel) -> None:
+    stub = pb_grpc.VisionServiceStub(channel)
+    asked = question(scene_png(), "Describe this image.")
+    whole = await client.call(stub.Generate, asked)
+    request = pb.GenerateStreamRequest(messages=asked.messages, sampling=asked.sampling)
+    *pieces, last = [it async for it in client.stream(stub.GenerateStream, request)]
+    assert len(pieces) > 1
+    assert "".join(it.delta for it in pieces) == whole.text
+    assert (last.finish_reason, last.model) == (whole.finish_reason, ALIAS)
+    assert last.usage.output_tokens == whole.usage.output_tokens
+    assert last.usage.input_tokens == whole.usage.input_tokens
+
+
 async def test_the_model_is_told_and_the_room_is_healthy(channel: grpc.aio.Channel) -> None:
     stub = pb_grpc.VisionServiceStub(channel)
     model = (await client.call(stub.GetModel, pb.GetModelRequest())).model
@@ -129,10 +122,16 @@ async def test_a_bad_picture_of_a_conversation_is_named_by_its_place(
     lonely: grpc.aio.Channel,
 ) -> None:
     stub = pb_grpc.VisionServiceStub(lonely)
-    with pytest.raises(InvalidInput) as refused:
-        await client.call(stub.Generate, question("what is this?", scene_png()[:600]))
-    assert refused.value.violations[0].field == "messages[0].parts[1].image"
-    assert refused.value.remedy
+    asked = question("what is this?", scene_png()[:600])
+    streamed = pb.GenerateStreamRequest(messages=asked.messages)
+    for answer in (
+        client.call(stub.Generate, asked),
+        anext(client.stream(stub.GenerateStream, streamed)),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await answer
+        assert refused.value.violations[0].field == "messages[0].parts[1].image"
+        assert refused.value.remedy
 
 
 async def test_an_engine_that_is_down_is_unavailable_with_a_time_to_try_again(
@@ -162,13 +161,9 @@ async def test_a_conversation_beyond_the_context_is_refused_with_a_remedy(
 
 async def test_what_is_not_built_yet_says_so(lonely: grpc.aio.Channel) -> None:
     stub = pb_grpc.VisionServiceStub(lonely)
-    asked = question("?")
     unbuilt = {
         "GetDevice": client.call(stub.GetDevice, pb.GetDeviceRequest()),
         "ReleaseMemory": client.call(stub.ReleaseMemory, pb.ReleaseMemoryRequest()),
-        "GenerateStream": anext(
-            client.stream(stub.GenerateStream, pb.GenerateStreamRequest(messages=asked.messages))
-        ),
         "Watch": anext(client.stream(stub.Watch, iter([]))),
     }
     for name, answer in unbuilt.items():
@@ -178,7 +173,7 @@ async def test_what_is_not_built_yet_says_so(lonely: grpc.aio.Channel) -> None:
 
 async def first_health(channel: grpc.aio.Channel) -> int:
     watch = health_pb2_grpc.HealthStub(channel).Watch(
-        health_pb2.HealthCheckRequest(service=SERVICE.full_name), timeout=10
+        health_pb2.HealthCheckRequest(service=VISION.full_name), timeout=10
     )
     async for response in watch:
         # Unknown until the room has asked its engine for the first time.

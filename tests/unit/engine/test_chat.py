@@ -39,15 +39,25 @@ async def test_the_room_limits_the_tokens_where_the_caller_does_not(
     assert [it["max_tokens"] for it in server.bodies] == [7, 9]
 
 
+async def test_a_stream_is_asked_for_within_the_same_bounds(
+    chat: Chat, server: EngineServer
+) -> None:
+    assert [it async for it in chat.stream(QUESTION, Sampling())][-1].output_tokens == 7
+    assert server.bodies[0]["max_tokens"] == 7
+
+
+@pytest.mark.parametrize("fault", [faults.hang, faults.stream_then_hang])
 @pytest.mark.parametrize("deadline", [None, 60.0])
 async def test_the_room_limits_the_time_where_the_caller_does_not(
-    chat: Chat, server: EngineServer, deadline: float | None
+    chat: Chat, server: EngineServer, deadline: float | None, fault: faults.Fault
 ) -> None:
-    server.faults.append(faults.hang)
+    server.faults.extend([fault] * 2)
     with call.use(call.Call(deadline=deadline and time.monotonic() + deadline)):
         async with asyncio.timeout(5):
             with pytest.raises(TimedOut):
                 await chat.ask(QUESTION, Sampling())
+            with pytest.raises(TimedOut):
+                _ = [it async for it in chat.stream(QUESTION, Sampling())]
 
 
 async def test_a_call_whose_deadline_has_passed_is_not_made(

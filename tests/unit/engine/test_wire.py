@@ -1,10 +1,21 @@
 from datetime import timedelta
 
 import pytest
+from mesh.reasoning.v1 import reasoning_service_pb2 as reasoning_pb
 from mesh.types.v1 import chat_pb2, image_pb2
+from mesh.vision.v1 import vision_service_pb2 as vision_pb
 
 from services.engine import wire
-from services.engine.domain import FinishReason, ModelInfo, Role, Sampling, ServedModel, Turn
+from services.engine.domain import (
+    Delta,
+    FinishReason,
+    ModelInfo,
+    Piece,
+    Role,
+    Sampling,
+    ServedModel,
+    Turn,
+)
 
 
 def test_turns_keep_their_order_text_and_bytes() -> None:
@@ -48,3 +59,16 @@ def test_a_cost_is_written_with_its_time() -> None:
     written = wire.usage_to_pb(5, 2, timedelta(seconds=1.5))
     assert (written.input_tokens, written.output_tokens) == (5, 2)
     assert written.processing_time.ToTimedelta() == timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize(
+    "response", [vision_pb.GenerateStreamResponse, reasoning_pb.GenerateStreamResponse]
+)
+def test_the_last_piece_alone_is_written_with_its_cost(response: type) -> None:
+    took = timedelta(seconds=1.5)
+    assert wire.piece_to_pb(response, Piece(Delta("a"), took)) == response(delta="a")
+    written = wire.piece_to_pb(response, Piece(Delta("", FinishReason.LENGTH, 5, 2, "m"), took))
+    assert (written.delta, written.model) == ("", "m")
+    assert written.finish_reason == chat_pb2.FINISH_REASON_LENGTH
+    assert (written.usage.input_tokens, written.usage.output_tokens) == (5, 2)
+    assert written.usage.processing_time.ToTimedelta() == took

@@ -25,6 +25,28 @@ async def test_a_conversation_is_answered(reasoning: Reasoning) -> None:
     assert generated.processing_time.total_seconds() > 0
 
 
+async def test_a_conversation_is_answered_piece_by_piece_with_its_cost_at_the_end(
+    reasoning: Reasoning,
+) -> None:
+    *pieces, last = [it async for it in reasoning.generate_stream(QUESTION, Sampling())]
+    assert "".join(it.delta.text for it in pieces) == faults.SENTENCE
+    assert last.delta.finish_reason is FinishReason.STOP
+    assert last.delta.output_tokens == len(pieces) == 10
+    assert pieces[0].processing_time < last.processing_time
+
+
+@pytest.mark.parametrize("turns", [[Turn(Role.USER, (b"x",))], [Turn(Role.ASSISTANT, ("!",))]])
+async def test_a_stream_is_refused_as_a_whole_answer_is(
+    reasoning: Reasoning, server: EngineServer, turns: list[Turn]
+) -> None:
+    with pytest.raises(InvalidInput) as whole:
+        await reasoning.generate(turns, Sampling())
+    with pytest.raises(InvalidInput) as streamed:
+        await anext(reasoning.generate_stream(turns, Sampling()))
+    assert streamed.value.violations == whole.value.violations
+    assert server.bodies == []
+
+
 @pytest.mark.parametrize("arguments", [("generate",), ("extract", SCHEMA)])
 async def test_a_picture_is_refused_by_its_place(
     reasoning: Reasoning, server: EngineServer, arguments: tuple[str, ...]

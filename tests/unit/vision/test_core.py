@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import io
+from contextlib import aclosing
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,43 @@ async def test_a_conversation_is_answered_with_its_cost(vision: Vision) -> None:
     assert generated.answer.input_tokens == 3 + faults.IMAGE_TOKENS
     assert generated.answer.output_tokens == 10
     assert generated.processing_time == timedelta(seconds=0.25)
+
+
+async def test_a_conversation_is_answered_piece_by_piece_with_its_cost_at_the_end(
+    vision: Vision,
+) -> None:
+    asked = question(PICTURE, "Is it clean?")
+    pieces = [it async for it in vision.generate_stream(asked, Sampling(max_tokens=64))]
+    assert "".join(it.delta.text for it in pieces) == faults.SENTENCE
+    assert [it.processing_time for it in pieces] == [
+        timedelta(seconds=0.25) * (place + 1) for place in range(11)
+    ]
+    last = pieces[-1].delta
+    assert last.finish_reason is FinishReason.STOP
+    assert (last.input_tokens, last.output_tokens) == (3 + faults.IMAGE_TOKENS, 10)
+
+
+async def test_leaving_a_stream_gives_its_place_back(vision: Vision, server: EngineServer) -> None:
+    server.faults.append(faults.stream_then_hang)
+    async with aclosing(vision.generate_stream(question("?"), Sampling())) as pieces:
+        assert (await anext(pieces)).delta.text == "The "
+        with pytest.raises(Exhausted):
+            await vision.describe(PICTURE, "")
+    assert (await vision.describe(PICTURE, "")).answer.text
+
+
+@pytest.mark.parametrize(
+    "turns", [question(b"no picture"), question(*[PICTURE] * 17), [Turn(Role.ASSISTANT, ("!",))]]
+)
+async def test_a_stream_is_refused_as_a_whole_answer_is(
+    vision: Vision, server: EngineServer, turns: list[Turn]
+) -> None:
+    with pytest.raises(InvalidInput) as whole:
+        await vision.generate(turns, Sampling())
+    with pytest.raises(InvalidInput) as streamed:
+        await anext(vision.generate_stream(turns, Sampling()))
+    assert streamed.value.violations == whole.value.violations
+    assert server.bodies == []
 
 
 async def test_parts_and_turns_reach_the_engine_in_their_order(
