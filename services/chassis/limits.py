@@ -35,5 +35,7 @@ UNARY_DEADLINE: Final = timedelta(seconds=120)
 """The time that a unary call gets when its caller names none."""
 STREAM_DEADLINE: Final = timedelta(hours=6)
 """The time that a stream gets when its caller names none."""
+UNREAD_DEADLINE: Final = timedelta(seconds=60)
+"""The time that a response of a stream may wait for a caller who does not read."""
 CONCURRENT_CALLS: Final = 1_024
 """The most calls that one room works on at once; further ones are refused at once."""

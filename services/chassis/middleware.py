@@ -5,6 +5,7 @@ one or a stream of them, it adds to `Rpc.inspect`. `Chain` turns a list of them,
 into the interceptor that gRPC wants.
 """
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -14,6 +15,8 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
+
+from services.chassis import errors, limits
 
 
 @dataclass
@@ -102,7 +105,17 @@ async def _write(context: Any, responses: Any) -> None:
     # waits to be sent: its end would come some time later, in another task and without the call.
     async with aclosing(responses):
         async for response in responses:
+            await _write_in_time(context, response)
+
+
+async def _write_in_time(context: Any, response: Any) -> None:
+    try:
+        async with asyncio.timeout(limits.UNREAD_DEADLINE.total_seconds()):
             await context.write(response)
+    except TimeoutError:
+        raise errors.TimedOut(
+            "the stream was not read for too long", remedy="read each response as it comes"
+        ) from None
 
 
 def _seen(rpc: Rpc, request: Any) -> Any:

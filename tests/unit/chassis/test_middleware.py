@@ -8,6 +8,19 @@ from google.protobuf.wrappers_pb2 import StringValue
 from services.chassis import call, errors, guards, status
 from tests.doubles import echo
 
+
+class Flood(echo.Echo):
+    """Tells `behave` at its end whether it is still in the task and the call of its beginning."""
+
+    async def unary_stream(self, request, context):
+        handled_by, under_way = asyncio.current_task(), call.current()
+        try:
+            while True:
+                yield StringValue(value="x" * 1_000_000)
+        finally:
+            await self.behave((asyncio.current_task() is handled_by, call.current() == under_way))
+
+
 every_kind = pytest.mark.parametrize("kind", echo.KINDS)
 
 
@@ -106,23 +119,26 @@ async def test_a_caller_that_goes_away_cancels_the_handler(kind):
 
 async def test_a_caller_that_goes_away_without_reading_ends_the_handler_in_its_own_task():
     ends = asyncio.Queue()
-
-    class Flood(echo.Echo):
-        async def unary_stream(self, request, context):
-            handled_by, under_way = asyncio.current_task(), call.current()
-            try:
-                while True:
-                    yield StringValue(value="x" * 1_000_000)
-            finally:
-                ends.put_nowait((asyncio.current_task() is handled_by, call.current() == under_way))
-
-    async with echo.serving(shout, echo=Flood) as channel:
-        method = channel.unary_stream("/test.Echo/unary_stream")
-        flood = method(b"")
+    async with echo.serving(ends.put, echo=Flood) as channel:
+        flood = channel.unary_stream("/test.Echo/unary_stream")(b"")
         await flood.read()
         flood.cancel()
         async with asyncio.timeout(5):
             assert await ends.get() == (True, True)
+
+
+async def test_a_stream_that_is_not_read_is_ended_and_its_caller_told(monkeypatch):
+    monkeypatch.setattr(guards.limits, "UNREAD_DEADLINE", guards.limits.UNREAD_DEADLINE / 600)
+    ends = asyncio.Queue()
+    async with echo.serving(ends.put, echo=Flood) as channel:
+        flood = channel.unary_stream("/test.Echo/unary_stream")(b"")
+        async with asyncio.timeout(5):
+            assert await ends.get() == (True, True)
+            with pytest.raises(grpc.RpcError) as failed:
+                async for _ in flood:
+                    pass
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "not read" in failed.value.details()
 
 
 async def test_an_unknown_method_is_unimplemented():
