@@ -1,0 +1,173 @@
+"""The queues that `bench.queue` measures, each at its best and none told how it is measured: a job
+does nothing but say on standard output when it started.
+"""
+
+import asyncio
+import importlib.util
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from services.chassis.clock import SystemClock
+from services.jobs import migrations
+from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
+from services.jobs.config import WorkerConfig
+from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobType
+from services.jobs.domain import NewJob
+from services.jobs.pipelines.registry import PIPELINES
+from services.jobs.pipelines.work import Peers
+from services.jobs.worker import Worker
+
+AT_ONCE: Final = 200
+"""Jobs that a worker works on, and creates that are under way."""
+
+
+def started() -> None:
+    """Say that a job starts now."""
+    print(time.time(), flush=True)
+
+
+class System(Protocol):
+    """A queue to measure."""
+
+    url: str
+    channel: str
+
+    async def prepare(self) -> None:
+        """Make the tables."""
+        ...
+
+    async def create(self, jobs: int) -> None:
+        """Create jobs the fastest way there is."""
+        ...
+
+    async def work(self) -> None:
+        """Be a worker for ever."""
+        ...
+
+
+class Sensorium:
+    """Ours: events, recorded results and fencing are part of each job."""
+
+    channel = "jobs"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._database: Database | None = None
+
+    async def prepare(self) -> None:
+        """Migrate, and open the pool of the room."""
+        await asyncio.to_thread(migrations.upgrade, self.url)
+        self._database = await Database(self.url).__aenter__()
+
+    async def create(self, jobs: int) -> None:
+        """Create as the room does for as many calls at once."""
+        assert self._database is not None
+        store, free = PostgresJobStore(self._database), asyncio.Semaphore(AT_ONCE)
+        new = NewJob(
+            "acme",
+            JobType.CAPTION_V1,
+            CaptionInput("", (Image("0", None, "images/0"),)),
+            (Blob("images/0", "image/png", b"x"),),
+        )
+
+        async def one() -> None:
+            async with free:
+                await store.create(new)
+
+        await asyncio.gather(*(one() for _ in range(jobs)))
+
+    async def work(self) -> None:
+        """Run the worker with a pipeline that does nothing."""
+        logging.disable(logging.INFO)
+
+        async def nothing(given: Any, work: Any) -> CaptionOutput:
+            started()
+            return CaptionOutput(())
+
+        PIPELINES[JobType.CAPTION_V1] = nothing
+        peers: Any = None
+        config = WorkerConfig(listen="127.0.0.1:0", concurrency=AT_ONCE)
+        async with Database(self.url) as database:
+            queue = PostgresJobQueue(database)
+            worker = Worker(queue, Peers(peers, peers, peers), config, name="w", clock=SystemClock())
+            async with worker.running():
+                await asyncio.Event().wait()
+
+
+class Procrastinate:
+    """Procrastinate, created in batches."""
+
+    channel = "procrastinate_any_queue_v1"
+
+    def __init__(self, url: str) -> None:
+        import procrastinate
+
+        self.url = url
+        self._app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
+
+        @self._app.task(name="nothing")
+        async def nothing() -> None:
+            started()
+
+        self._nothing: Any = nothing
+
+    async def prepare(self) -> None:
+        """Make the tables."""
+        await self._app.open_async()
+        await self._app.schema_manager.apply_schema_async()
+
+    async def create(self, jobs: int) -> None:
+        """Defer all at once."""
+        await self._nothing.batch_defer_async(*({} for _ in range(jobs)))
+
+    async def work(self) -> None:
+        """Run its worker."""
+        async with self._app.open_async():
+            await self._app.run_worker_async(concurrency=AT_ONCE, install_signal_handlers=False)
+
+
+class PgQueuer:
+    """PgQueuer over asyncpg, created in batches."""
+
+    channel = "ch_pgqueuer"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._queries: Any = None
+
+    async def prepare(self) -> None:
+        """Make the tables."""
+        self._queries = await self._connected()
+        await self._queries.install()
+
+    async def create(self, jobs: int) -> None:
+        """Enqueue all at once."""
+        await self._queries.enqueue(["nothing"] * jobs, [None] * jobs, [0] * jobs)
+
+    async def work(self) -> None:
+        """Run its manager."""
+        from pgqueuer import PgQueuer as Manager
+
+        manager = Manager((await self._connected()).driver)
+
+        @manager.entrypoint("nothing")
+        async def nothing(job: Any) -> None:
+            started()
+
+        await manager.run(batch_size=AT_ONCE)
+
+    async def _connected(self) -> Any:
+        import asyncpg
+        from pgqueuer.db import AsyncpgDriver
+        from pgqueuer.queries import Queries
+
+        return Queries(AsyncpgDriver(await asyncpg.connect(self.url)))
+
+
+SYSTEMS: Final[dict[str, Callable[[str], System]]] = {"sensorium": Sensorium}
+if importlib.util.find_spec("procrastinate"):
+    SYSTEMS["procrastinate"] = Procrastinate
+if importlib.util.find_spec("pgqueuer"):
+    SYSTEMS["pgqueuer"] = PgQueuer
