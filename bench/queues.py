@@ -91,7 +91,9 @@ class Sensorium:
         config = WorkerConfig(listen="127.0.0.1:0", concurrency=AT_ONCE)
         async with Database(self.url) as database:
             queue = PostgresJobQueue(database)
-            worker = Worker(queue, Peers(peers, peers, peers), config, name="w", clock=SystemClock())
+            worker = Worker(
+                queue, Peers(peers, peers, peers), config, name="w", clock=SystemClock()
+            )
             async with worker.running():
                 await asyncio.Event().wait()
 

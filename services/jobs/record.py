@@ -16,6 +16,11 @@ def dump(value: object) -> Any:
     return _adapter(type(value)).dump_python(value, mode="json")
 
 
+def dump_json(value: object) -> str:
+    """Write a dataclass as the text of that JSON."""
+    return _adapter(type(value)).dump_json(value).decode()
+
+
 def load(kind: type[Value], record: Any) -> Value:
     """Read a dataclass that `dump` wrote; fields that it did not have yet take their defaults."""
     value: Value = _adapter(kind).validate_python(record)

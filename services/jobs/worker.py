@@ -29,6 +29,8 @@ from services.jobs.ports import JobQueue
 _log = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE: Final = 3
+# Larger claims make the first of them wait for the last.
+_CLAIMS_AT_ONCE: Final = 200
 
 
 class Worker:
@@ -75,7 +77,7 @@ class Worker:
 
     async def _claim(self, group: asyncio.TaskGroup, bell: Bell) -> None:
         while not self._stopping:
-            free = self._config.concurrency - len(self._attempts)
+            free = min(self._config.concurrency - len(self._attempts), _CLAIMS_AT_ONCE)
             claims = await self._claimed(free) if free else ()
             for claim in claims:
                 attempt = Attempt(

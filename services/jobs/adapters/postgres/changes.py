@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from sqlalchemy import (
     CTE,
-    ColumnElement,
     Insert,
     Select,
     Text,
@@ -18,13 +17,19 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
 )
 
 from services.jobs.adapters.postgres.tables import job_events, jobs
 from services.jobs.domain import JobEventKind, JobState
 
 CHANNEL: Final = "jobs"
-"""What is rung here and listened to by `listener`: a job's id, or one of the topics."""
+"""What is rung here and listened to by `listener`: one notice for each statement, with the ids of
+the jobs and the topics in it, apart by spaces."""
+MOST_TOLD: Final = 200
+"""So many ids fit into the 8000 bytes of a notice."""
+EVERYTHING: Final = "*"
+"""Rung where more has changed than a notice can tell."""
 WORK: Final = "work"
 """A job may be claimed."""
 CANCEL: Final = "cancel"
@@ -74,15 +79,15 @@ def told(
         "current_step": changed.c.current_step,
     }
     event = insert(job_events).from_select(list(values), select(*values.values())).cte("event")
+    rung = _rung(changed, bell)
     returned = changed.c if whole else (changed.c.id,)
-    statement = select(*returned, *_rung(changed, bell)).add_cte(event)
+    # Joined, for PostgreSQL does not run what nothing asks for.
+    statement = select(*returned, rung.c.rung).join_from(changed, rung, true()).add_cte(event)
     return statement if then is None else statement.add_cte(then(changed).cte("then"))
 
 
-def _rung(changed: CTE, bell: str | None) -> list[ColumnElement[Any]]:
-    topics: list[ColumnElement[str]] = [cast(changed.c.id, Text)]
-    if bell is not None:
-        topics.append(literal(bell, Text))
-    return [
-        func.pg_notify(CHANNEL, topic).label(f"rung_{place}") for place, topic in enumerate(topics)
-    ]
+def _rung(changed: CTE, bell: str | None) -> CTE:
+    ids = func.string_agg(cast(changed.c.id, Text), " ")
+    told_of = case((func.count() > MOST_TOLD, EVERYTHING), else_=func.concat_ws(" ", bell, ids))
+    notice = func.pg_notify(CHANNEL, told_of).label("rung")
+    return select(notice).select_from(changed).having(func.count() > 0).cte("rung")

@@ -5,7 +5,7 @@ left as it is, for it is a mistake.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from services.chassis import telemetry
 from services.chassis.config import ConfigError
 from services.chassis.errors import Unavailable
+from services.jobs.adapters.postgres.batches import Batches, Item, Result
 from services.jobs.adapters.postgres.listener import Listener
 from services.jobs.bells import Bells
 
@@ -45,6 +46,7 @@ class Database:
                 "JOBS_DATABASE_URL: must be like postgresql+psycopg://user:password@host:5432/name"
             ) from None
         self.bells = Bells()
+        self._batches: list[Batches[Any, Any]] = []
         self._engine = create_async_engine(
             parsed,
             connect_args=_CONNECTING,
@@ -67,16 +69,28 @@ class Database:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop listening and close every connection."""
+        for batches in self._batches:
+            await batches.close()
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
         await self._engine.dispose()
 
-    async def rows(self, statement: Executable) -> list[Row[Any]]:
+    def batches(
+        self, write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], **told: Any
+    ) -> Batches[Item, Result]:
+        """Make a place for batches, which are all written before the connections are closed."""
+        made = Batches(write, **told)
+        self._batches.append(made)
+        return made
+
+    async def rows(
+        self, statement: Executable, given: Mapping[str, Any] | None = None
+    ) -> list[Row[Any]]:
         """Run one statement, atomic in itself, and return its rows."""
         with _failures_told():
             async with self._single.connect() as connection:
-                return list((await connection.execute(statement)).all())
+                return list((await connection.execute(statement, given)).all())
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

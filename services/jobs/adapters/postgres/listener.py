@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import psycopg
 
-from services.jobs.adapters.postgres.changes import CHANNEL
+from services.jobs.adapters.postgres.changes import CHANNEL, EVERYTHING
 from services.jobs.bells import Bells
 
 _log = logging.getLogger(__name__)
@@ -43,4 +43,7 @@ class Listener:
             # What was said before now is missed.
             self._bells.ring_all()
             async for notice in connection.notifies():
-                self._bells.ring(notice.payload)
+                for topic in notice.payload.split():
+                    if topic == EVERYTHING:
+                        self._bells.ring_all()
+                    self._bells.ring(topic)

@@ -1,22 +1,16 @@
 """Jobs for workers: handed out under a lease and a token, and their results taken."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
-    CTE,
     JSON,
-    Insert,
-    Text,
-    Update,
     case,
-    cast,
     func,
-    insert,
     literal,
-    null,
     select,
     tuple_,
     update,
@@ -24,10 +18,12 @@ from sqlalchemy import (
 
 from services.chassis.errors import Conflict, Internal
 from services.jobs import record
+from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.rows import claim_from_row
 from services.jobs.adapters.postgres.tables import job_blobs, job_steps, jobs
+from services.jobs.adapters.postgres.writes import WRITES, Write, columns, write
 from services.jobs.bells import Bell
 from services.jobs.content import Blob, JobOutput
 from services.jobs.domain import (
@@ -46,12 +42,13 @@ WORKER_LOST: Final = JobError(
     message="its worker died or froze at every attempt; look at the workers' logs, then retry it",
     retryable=True,
 )
+FIRST_TOKEN: Final = 1
+"""That of a job which no worker has held before: it can have no recorded steps."""
 _HELD: Final = (JobState.RUNNING, JobState.CANCELLING)
 # As text, so that the planner sees that the partial index will do.
 _IS_PENDING: Final = jobs.c.state == literal(JobState.PENDING.value, literal_execute=True)
 _IS_HELD: Final = jobs.c.state.in_([literal(it.value, literal_execute=True) for it in _HELD])
 _STOPPING: Final = jobs.c.state == JobState.CANCELLING
-_NONE: Final = cast(null(), JSON)
 _LET_GO: Final = {"worker": None, "lease_expires": None}
 
 
@@ -60,6 +57,7 @@ class PostgresJobQueue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._writes: Batches[Write, bool] = database.batches(self._write_all, key=lambda it: it.id)
 
     async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Claim]:
         """Take up the jobs that have waited longest, at most `limit`."""
@@ -91,11 +89,19 @@ class PostgresJobQueue:
         self, claims: Collection[Claim], *, lease: timedelta
     ) -> Mapping[JobId, JobState]:
         """Renew leases. Returns the states of the jobs still held; the others are lost."""
-        held = [(claim.job.id, claim.token) for claim in claims]
+        tokens = [(claim.job.id, claim.token) for claim in claims]
+        # In the order of ids, as in `writes`.
+        held = (
+            select(jobs.c.id)
+            .where(_IS_HELD, tuple_(jobs.c.id, jobs.c.token).in_(tokens))
+            .order_by(jobs.c.id)
+            .with_for_update(key_share=True)
+            .cte("held")
+        )
         statement = (
             update(jobs)
             .values(lease_expires=NOW + lease)
-            .where(_IS_HELD, tuple_(jobs.c.id, jobs.c.token).in_(held))
+            .where(jobs.c.id == held.c.id)
             .returning(jobs.c.id, jobs.c.state)
         )
         return {JobId(row.id): JobState(row.state) for row in await self._database.rows(statement)}
@@ -131,6 +137,8 @@ class PostgresJobQueue:
 
     async def steps(self, claim: Claim) -> Mapping[str, Json]:
         """Return the results of all recorded steps."""
+        if claim.token == FIRST_TOKEN:
+            return {}
         statement = select(job_steps).where(job_steps.c.job_id == claim.job.id)
         return {row.key: row.result for row in await self._database.rows(statement)}
 
@@ -147,51 +155,52 @@ class PostgresJobQueue:
         self, claim: Claim, key: str, result: Json, *, text: str, progress: Progress
     ) -> None:
         """Record the result of a step once and for all, with an event that says `text`."""
-
-        def step(changed: CTE) -> Insert:
-            values = select(changed.c.id, literal(key, Text), literal(result, JSON))
-            return insert(job_steps).from_select(["job_id", "key", "result"], values)
-
-        change = _by(claim).values(**_columns(progress))
-        kind = JobEventKind.STEP_COMPLETED
-        await self._write(claim, told(change, kind, step=key, text=text, then=step, whole=False))
+        kind, written = JobEventKind.STEP_COMPLETED, json.dumps(result)
+        await self._put(write(claim, kind, step=key, result=written, text=text, progress=progress))
 
     async def report(self, claim: Claim, progress: Progress) -> None:
         """Tell how far the work is; no event comes of it."""
-        change = _by(claim).values(**_columns(progress), update_time=TIME)
-        await self._write(claim, change.returning(jobs.c.id))
+        await self._put(write(claim, None, progress=progress))
 
     async def complete(self, claim: Claim, output: JobOutput) -> None:
         """End a job with its output."""
-        written = literal(record.dump(output), JSON)
-        change = _let_go(claim, JobState.COMPLETED, error=None).values(
-            output=case((_STOPPING, _NONE), else_=written), current_step=""
-        )
-        await self._write(claim, told(change, JobEventKind.COMPLETED, whole=False))
+        kind, state = JobEventKind.COMPLETED, JobState.COMPLETED
+        written = record.dump_json(output)
+        await self._put(write(claim, kind, state=state, output=written, current_step=""))
 
     async def fail(self, claim: Claim, error: JobError) -> None:
         """End a job with an error."""
-        change = _let_go(claim, JobState.FAILED, error=error)
-        text = error.message
-        await self._write(claim, told(change, JobEventKind.FAILED, text=text, whole=False))
+        kind, state = JobEventKind.FAILED, JobState.FAILED
+        written = record.dump_json(error)
+        await self._put(write(claim, kind, state=state, error=written, text=error.message))
 
     async def postpone(self, claim: Claim, failure: Failure) -> None:
         """Let a job wait for another attempt."""
-        change = _let_go(claim, JobState.PENDING, error=failure.error).values(
-            run_after=NOW + failure.delay,
-            charged_attempts=jobs.c.charged_attempts - (0 if failure.counts else 1),
+        await self._put(
+            write(
+                claim,
+                JobEventKind.ATTEMPT_FAILED,
+                state=JobState.PENDING,
+                error=record.dump_json(failure.error),
+                text=failure.error.message,
+                delay=failure.delay,
+                charged_back=0 if failure.counts else 1,
+            )
         )
-        text = failure.error.message
-        await self._write(claim, told(change, JobEventKind.ATTEMPT_FAILED, text=text, whole=False))
 
     async def release(self, claim: Claim) -> None:
         """Hand a job back as if this attempt had not been; its recorded steps stay."""
-        change = _let_go(claim, JobState.PENDING, error=None).values(
-            run_after=NOW,
-            attempt=jobs.c.attempt - 1,
-            charged_attempts=jobs.c.charged_attempts - 1,
+        await self._put(
+            write(
+                claim,
+                JobEventKind.RELEASED,
+                state=JobState.PENDING,
+                delay=timedelta(),
+                attempts_back=1,
+                charged_back=1,
+                bell=WORK,
+            )
         )
-        await self._write(claim, told(change, JobEventKind.RELEASED, bell=WORK, whole=False))
 
     def work(self) -> AbstractContextManager[Bell]:
         """Hang up a bell that rings when a job may be claimed."""
@@ -201,32 +210,11 @@ class PostgresJobQueue:
         """Hang up a bell that rings when a running job is asked to stop."""
         return self._database.bells.hung(CANCEL)
 
-    async def _write(self, claim: Claim, statement: Any) -> None:
-        if not await self._database.rows(statement):
-            raise Conflict(f"the lease of job {claim.job.id} is lost", code="LEASE_LOST")
+    async def _put(self, written: Write) -> None:
+        if not await self._writes.put(written):
+            raise Conflict(f"the lease of job {written.id} is lost", code="LEASE_LOST")
 
-
-def _by(claim: Claim) -> Update:
-    return update(jobs).where(_fence(claim))
-
-
-def _fence(claim: Claim) -> Any:
-    return (jobs.c.id == claim.job.id) & (jobs.c.token == claim.token) & _IS_HELD
-
-
-def _let_go(claim: Claim, state: JobState, *, error: JobError | None) -> Update:
-    told_of = _NONE if error is None else literal(record.dump(error), JSON)
-    return _by(claim).values(
-        state=case((_STOPPING, JobState.CANCELLED), else_=state),
-        error=case((_STOPPING, _NONE), else_=told_of),
-        end_time=TIME if state.is_terminal else case((_STOPPING, TIME)),
-        **_LET_GO,
-    )
-
-
-def _columns(progress: Progress) -> dict[str, Any]:
-    return {
-        "done_steps": progress.done_steps,
-        "total_steps": progress.total_steps,
-        "current_step": progress.current_step,
-    }
+    async def _write_all(self, writes: Sequence[Write]) -> Sequence[bool]:
+        [row] = await self._database.rows(WRITES, columns(writes))
+        held = set(row.ids or ())
+        return [it.id in held for it in writes]

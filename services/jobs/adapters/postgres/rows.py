@@ -15,6 +15,7 @@ from services.jobs.domain import (
     JobEventKind,
     JobId,
     JobState,
+    NewJob,
     Progress,
 )
 
@@ -38,6 +39,27 @@ def job_from_row(row: Row[Any]) -> Job:
         error=None if row.error is None else record.load(JobError, row.error),
         client_data=row.client_data,
         last_sequence=row.last_sequence,
+    )
+
+
+def new_job(job_id: JobId, new: NewJob, row: Row[Any]) -> Job:
+    """Make a job that was just kept; the row tells when."""
+    return Job(
+        id=job_id,
+        tenant=new.tenant,
+        type=new.type,
+        state=JobState.PENDING,
+        create_time=row.create_time,
+        update_time=row.update_time,
+        start_time=None,
+        end_time=None,
+        attempt=0,
+        progress=Progress(),
+        input=new.input,
+        output=None,
+        error=None,
+        client_data=new.client_data,
+        last_sequence=1,
     )
 
 

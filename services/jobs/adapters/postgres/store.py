@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
-from uuid import uuid4
 
 from sqlalchemy import case, delete, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.errors import Conflict, NotFound, Precondition, Resource, Unavailable
 from services.jobs import record
+from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
+from services.jobs.adapters.postgres.creates import CREATES, Creation, columns
 from services.jobs.adapters.postgres.database import Database
-from services.jobs.adapters.postgres.rows import events_from_rows, job_from_row
+from services.jobs.adapters.postgres.rows import events_from_rows, job_from_row, new_job
 from services.jobs.adapters.postgres.tables import job_blobs, job_events, job_steps, jobs
 from services.jobs.bells import Bell
 from services.jobs.content import Blob
@@ -26,9 +26,12 @@ from services.jobs.domain import (
     JobState,
     NewJob,
     Revision,
+    new_job_id,
 )
 from services.jobs.ports import Selection
 
+# More than that is written blob by blob.
+_SMALL_BYTES: Final = 4 * 1024 * 1024
 _ENDED: Final = [state for state in JobState if state.is_terminal]
 
 
@@ -37,37 +40,18 @@ class PostgresJobStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._creates: Batches[Creation, Job | None] = database.batches(
+            self._create_all,
+            key=lambda it: it.key,
+            weigh=lambda it: it.weight,
+            most_weight=_SMALL_BYTES,
+        )
 
     async def create(self, new: NewJob) -> Job:
         """Keep a job, or return the first one of its request id."""
-        values = {
-            "id": uuid4(),
-            "tenant": new.tenant,
-            "type": new.type,
-            "state": JobState.PENDING,
-            "run_after": NOW,
-            "request_id": new.request_id,
-            "input": record.dump(new.input),
-            "client_data": new.client_data,
-            "trace": new.trace,
-            "create_time": TIME,
-            "update_time": TIME,
-            "waiting_since": NOW,
-        }
-        unless_known = (
-            postgresql.insert(jobs)
-            .values(values)
-            .on_conflict_do_nothing(
-                index_elements=[jobs.c.tenant, jobs.c.request_id],
-                index_where=jobs.c.request_id.is_not(None),
-            )
-        )
-        async with self._database.transaction() as connection:
-            statement = told(unless_known, JobEventKind.CREATED, bell=WORK)
-            row = (await connection.execute(statement)).one_or_none()
-            if row is not None:
-                await _keep(connection, JobId(row.id), new.blobs)
-                return job_from_row(row)
+        job = await self._creates.put(Creation(new_job_id(), new))
+        if job is not None:
+            return job
         known = select(jobs).where(jobs.c.tenant == new.tenant, jobs.c.request_id == new.request_id)
         return job_from_row((await self._database.rows(known))[0])
 
@@ -200,6 +184,22 @@ class PostgresJobStore:
             raise Unavailable(
                 "the job database has no tables", remedy="run the migrations"
             ) from failed
+
+    async def _create_all(self, creations: Sequence[Creation]) -> Sequence[Job | None]:
+        if sum(it.weight for it in creations) <= _SMALL_BYTES:
+            blobs = [(it.id, blob) for it in creations for blob in it.new.blobs]
+            rows = await self._database.rows(CREATES, columns(creations, blobs))
+            times = {row.id: row for row in rows}
+        else:
+            async with self._database.transaction() as connection:
+                created = await connection.execute(CREATES, columns(creations, ()))
+                times = {row.id: row for row in created}
+                for it in creations:
+                    if it.id in times:
+                        await _keep(connection, it.id, it.new.blobs)
+        return [
+            new_job(it.id, it.new, times[it.id]) if it.id in times else None for it in creations
+        ]
 
 
 async def _keep(connection: AsyncConnection, job_id: JobId, blobs: Sequence[Blob]) -> None:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -82,10 +81,12 @@ Index(
 # Not over lease_expires, so that a heartbeat touches no index.
 Index("jobs_held", jobs.c.id, postgresql_where=text("state IN ('running', 'cancelling')"))
 
+# What belongs to a job is written from its row, in the statement or transaction that changes it:
+# foreign keys would only look each up again, and lock it.
 job_blobs: Final = Table(
     "job_blobs",
     metadata,
-    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("media_type", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
@@ -94,7 +95,7 @@ job_blobs: Final = Table(
 job_steps: Final = Table(
     "job_steps",
     metadata,
-    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("result", JSON, nullable=False),
 )
@@ -102,7 +103,7 @@ job_steps: Final = Table(
 job_events: Final = Table(
     "job_events",
     metadata,
-    Column("job_id", ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("job_id", Uuid, primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("time", _Time, nullable=False),
     Column("kind", Text, nullable=False),

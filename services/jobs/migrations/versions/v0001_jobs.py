@@ -1,7 +1,5 @@
 """Jobs, their bytes, their recorded steps and their events."""
 
-from uuid import UUID
-
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import Column
@@ -70,20 +68,20 @@ def upgrade() -> None:
     )
     op.create_table(
         "job_blobs",
-        job_id(),
+        Column("job_id", sa.Uuid, primary_key=True),
         Column("key", sa.Text, primary_key=True),
         Column("media_type", sa.Text, nullable=False),
         Column("data", sa.LargeBinary, nullable=False),
     )
     op.create_table(
         "job_steps",
-        job_id(),
+        Column("job_id", sa.Uuid, primary_key=True),
         Column("key", sa.Text, primary_key=True),
         Column("result", sa.JSON, nullable=False),
     )
     op.create_table(
         "job_events",
-        job_id(),
+        Column("job_id", sa.Uuid, primary_key=True),
         Column("sequence", sa.Integer, primary_key=True),
         Column("time", TIME, nullable=False),
         Column("kind", sa.Text, nullable=False),
@@ -93,12 +91,6 @@ def upgrade() -> None:
         Column("total_steps", sa.Integer, nullable=False),
         Column("current_step", sa.Text, nullable=False),
     )
-
-
-def job_id() -> Column[UUID]:
-    """The column by which a row belongs to a job and goes with it."""
-    owner = sa.ForeignKey("jobs.id", ondelete="CASCADE")
-    return Column("job_id", sa.Uuid, owner, primary_key=True)
 
 
 def downgrade() -> None:

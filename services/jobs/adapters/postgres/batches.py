@@ -1,0 +1,110 @@
+"""Gathers what many ask for at the same time into batches that are written one after the other: the
+next batch is whatever came while the last one was written. It knows no table.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from services.chassis.errors import Unavailable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_MOST: Final = 200
+"""So many: what one statement tells of fits into one notice, and it holds its locks briefly."""
+
+
+@dataclass(eq=False)
+class _Asked(Generic[Item, Result]):
+    item: Item
+    key: Hashable
+    weight: int
+    # A batch is traced as part of what its first item is part of.
+    context: Context = field(default_factory=copy_context)
+    answer: asyncio.Future[Result] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Batches(Generic[Item, Result]):
+    """Writes items in batches by `write`, which returns a result for each, in their order.
+
+    A batch is all or nothing. When one is refused, its items are written one by one, so that only
+    the item that is at fault fails. Items of one key are never in the same batch, and are written
+    in the order in which they came.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        key: Callable[[Item], Hashable],
+        weigh: Callable[[Item], int] = lambda _: 0,
+        most_weight: int = 1,
+    ) -> None:
+        self._write = write
+        self._key = key
+        self._weigh = weigh
+        self._most_weight = most_weight
+        self._waiting: deque[_Asked[Item, Result]] = deque()
+        self._writing: asyncio.Task[None] | None = None
+
+    async def put(self, item: Item) -> Result:
+        """Write an item with others. What is cancelled before its batch begins is not written."""
+        asked: _Asked[Item, Result] = _Asked(item, self._key(item), self._weigh(item))
+        self._waiting.append(asked)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write_all())
+        return await asked.answer
+
+    async def close(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                # Those who are ready at the same moment come along.
+                await asyncio.sleep(0)
+                if batch := self._next():
+                    told = asyncio.create_task(self._answer(batch), context=batch[0].context)
+                    await told
+        finally:
+            self._writing = None
+
+    def _next(self) -> list[_Asked[Item, Result]]:
+        batch: dict[Hashable, _Asked[Item, Result]] = {}
+        later: list[_Asked[Item, Result]] = []
+        weight = 0
+        while self._waiting and len(batch) < _MOST and weight < self._most_weight:
+            asked = self._waiting.popleft()
+            if asked.answer.done():
+                continue
+            if asked.key in batch:
+                later.append(asked)
+            else:
+                batch[asked.key] = asked
+                weight += asked.weight
+        self._waiting.extendleft(reversed(later))
+        return list(batch.values())
+
+    async def _answer(self, batch: Sequence[_Asked[Item, Result]]) -> None:
+        try:
+            results = await self._write([asked.item for asked in batch])
+        except Exception as failed:
+            if len(batch) > 1 and not isinstance(failed, Unavailable):
+                for asked in batch:
+                    await self._answer([asked])
+                return
+            for asked in batch:
+                if not asked.answer.done():
+                    asked.answer.set_exception(failed)
+            return
+        for asked, result in zip(batch, results, strict=True):
+            if not asked.answer.done():
+                asked.answer.set_result(result)

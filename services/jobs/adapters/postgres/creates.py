@@ -1,0 +1,96 @@
+"""New jobs, many in one statement: rows, first events and one notice for all of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.sql.elements import TextClause
+
+from services.jobs import record
+from services.jobs.adapters.postgres.changes import CHANNEL, WORK
+from services.jobs.content import Blob
+from services.jobs.domain import JobEventKind, JobId, JobState, NewJob
+
+# `given` is in the order of request ids: two statements that bring the same ones do not wait for
+# each other. A job that was known already is not among those returned.
+CREATES: Final[TextClause] = text(
+    # Made of our own words alone.
+    f"""
+    WITH given AS MATERIALIZED (
+        SELECT * FROM unnest(
+            CAST(:id AS uuid[]), CAST(:tenant AS text[]), CAST(:type AS text[]),
+            CAST(:request_id AS text[]), CAST(:input AS text[]), CAST(:client_data AS text[]),
+            CAST(:trace AS text[])
+        ) AS given(id, tenant, type, request_id, input, client_data, trace)
+    ), created AS (
+        INSERT INTO jobs (
+            id, tenant, type, state, run_after, request_id, input, client_data, trace,
+            create_time, update_time, waiting_since
+        )
+        SELECT id, tenant, type, '{JobState.PENDING}', now(), request_id, CAST(input AS json),
+            CAST(client_data AS json), trace, clock_timestamp(), clock_timestamp(), now()
+        FROM given
+        ON CONFLICT (tenant, request_id) WHERE request_id IS NOT NULL DO NOTHING
+        RETURNING id, create_time, update_time
+    ), event AS (
+        INSERT INTO job_events (
+            job_id, sequence, time, kind, step, text, done_steps, total_steps, current_step
+        )
+        SELECT id, 1, create_time, '{JobEventKind.CREATED}', '', '', 0, 0, '' FROM created
+    ), blob AS (
+        INSERT INTO job_blobs (job_id, key, media_type, data)
+        SELECT of_job.id, key, media_type, data FROM unnest(
+            CAST(:blob_id AS uuid[]), CAST(:blob_key AS text[]), CAST(:blob_type AS text[]),
+            CAST(:blob_data AS bytea[])
+        ) AS of_job(id, key, media_type, data) JOIN created ON created.id = of_job.id
+    )
+    SELECT created.*, rung FROM created CROSS JOIN (
+        SELECT pg_notify('{CHANNEL}', '{WORK}') AS rung FROM created HAVING count(*) > 0
+    ) AS once
+    """  # noqa: S608
+)
+"""Keeps new jobs. Returns the ids and times of those that were not known yet."""
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A new job with the id that it is to have."""
+
+    id: JobId
+    new: NewJob
+
+    @property
+    def key(self) -> tuple[str, object]:
+        """What two creations must not have in common in one statement."""
+        return self.new.tenant, self.new.request_id or self.id
+
+    @property
+    def weight(self) -> int:
+        """The bytes that come with it."""
+        return sum(len(blob.data) for blob in self.new.blobs)
+
+
+def columns(
+    creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]
+) -> dict[str, list[Any]]:
+    """Turn creations into the parameters of `CREATES`."""
+    ordered = sorted(creations, key=lambda it: (it.new.tenant, it.new.request_id or ""))
+    return {
+        "id": [it.id for it in ordered],
+        "tenant": [it.new.tenant for it in ordered],
+        "type": [it.new.type.value for it in ordered],
+        "request_id": [it.new.request_id for it in ordered],
+        "input": [record.dump_json(it.new.input) for it in ordered],
+        "client_data": [_json(it.new.client_data) for it in ordered],
+        "trace": [it.new.trace for it in ordered],
+        "blob_id": [job_id for job_id, _ in blobs],
+        "blob_key": [blob.key for _, blob in blobs],
+        "blob_type": [blob.media_type for _, blob in blobs],
+        "blob_data": [blob.data for _, blob in blobs],
+    }
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
