@@ -19,6 +19,7 @@ from services.jobs.domain import (
     JobId,
     JobState,
     NewJob,
+    QueueStats,
     Revision,
 )
 from services.jobs.ports import JobStore, Selection
@@ -93,6 +94,10 @@ class Jobs:
         jobs = await self._store.list(call.current().tenant, selection)
         more = len(jobs) > size
         return Page(jobs[:size], pages.token_after(jobs[size - 1]) if more else "")
+
+    async def stats(self) -> QueueStats:
+        """Tell how much work waits and runs."""
+        return await self._store.stats(call.current().tenant)
 
     async def retry(
         self, job_id: JobId, *, draft: Draft | None, client_data: ClientData | None

@@ -152,6 +152,15 @@ class NewJob:
 
 
 @dataclass(frozen=True)
+class QueueStats:
+    """How much work there is."""
+
+    pending: int
+    running: int
+    """Those that are being cancelled among them: a worker holds them still."""
+
+
+@dataclass(frozen=True)
 class Revision:
     """What a retry changes of a job."""
 

@@ -19,6 +19,7 @@ from services.jobs.domain import (
     Json,
     NewJob,
     Progress,
+    QueueStats,
     Revision,
 )
 
@@ -77,6 +78,10 @@ class JobStore(Protocol):
         Changes nothing where that was done already. Raises `Precondition` when the job is completed
         or failed.
         """
+        ...
+
+    async def stats(self, tenant: str) -> QueueStats:
+        """Count the jobs that wait and those that workers hold."""
         ...
 
     async def events(self, job: Job, *, after: int) -> Sequence[JobEvent]:

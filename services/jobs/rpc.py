@@ -78,8 +78,9 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def GetQueueStats(
         self, request: pb.GetQueueStatsRequest, context: Context
     ) -> pb.GetQueueStatsResponse:
-        """Not built yet."""
-        raise Unimplemented("GetQueueStats is not built yet", remedy="use ListJobs with a state")
+        """Tell how much work waits and runs."""
+        stats = await self._core.stats()
+        return pb.GetQueueStatsResponse(pending_jobs=stats.pending, running_jobs=stats.running)
 
 
 class SessionServicer(session_pb_grpc.SessionServiceServicer):

@@ -16,6 +16,7 @@ from services.jobs.domain import (
     JobState,
     NewJob,
     Progress,
+    QueueStats,
     Revision,
 )
 from services.jobs.ports import Place, Selection
@@ -137,6 +138,17 @@ async def test_the_job_that_waited_longest_is_claimed_first(store, queue):
     assert {claim.job.id for claim in claims} == {job.id for job in made[:2]}
     assert all(claim.job.state is JobState.RUNNING for claim in claims)
     assert all(claim.job.attempt == 1 and claim.job.start_time for claim in claims)
+
+
+async def test_stats_count_what_waits_and_what_is_held_of_one_tenant(store, queue):
+    for tenant in ("acme", "acme", "acme", "acme", "other"):
+        await store.create(replace(NEW, tenant=tenant))
+    held, done, *_ = await queue.claim("worker-1", limit=2, lease=LEASE)
+    await queue.complete(done, OUTPUT)
+    assert await store.stats("acme") == QueueStats(pending=2, running=1)
+    await store.cancel("acme", held.job.id)
+    assert await store.stats("acme") == QueueStats(pending=2, running=1)
+    assert await store.stats("other") == QueueStats(pending=1, running=0)
 
 
 async def test_a_job_is_claimed_once_however_many_ask(store, queue):
@@ -282,6 +294,61 @@ async def test_a_stale_token_changes_nothing(store, queue, write):
         await write(queue, stale)
     assert await store.get("acme", claim.job.id) == before
     assert await queue.steps(claim) == {}
+
+
+async def test_of_writes_at_once_a_stale_one_fails_alone(store, queue):
+    for _ in range(9):
+        await store.create(NEW)
+    [stale] = await queue.claim("worker-1", limit=1, lease=RUN_OUT)
+    await queue.reclaim()
+    claims = await queue.claim("worker-2", limit=9, lease=LEASE)
+    assert len(claims) == 9
+    writes = [WRITES[name](queue, claim) for name, claim in zip(WRITES, claims, strict=False)]
+    told = await asyncio.gather(
+        *writes[:3], queue.complete(stale, OUTPUT), *writes[3:], return_exceptions=True
+    )
+    assert isinstance(told.pop(3), Conflict)
+    assert told == [None] * len(WRITES)
+    jobs = [await store.get("acme", claim.job.id) for claim in claims]
+    assert [job.state for job in jobs[:6]] == [
+        JobState.RUNNING,
+        JobState.RUNNING,
+        JobState.COMPLETED,
+        JobState.FAILED,
+        JobState.PENDING,
+        JobState.PENDING,
+    ]
+    assert all(job.state is JobState.RUNNING for job in jobs[6:])
+    for job in jobs:
+        await kinds(store, job)
+
+
+async def test_of_writes_at_once_one_that_cannot_be_kept_fails_alone(store, queue):
+    for _ in range(3):
+        await store.create(NEW)
+    claims = await queue.claim("worker-1", limit=3, lease=LEASE)
+    lone_surrogate = "\ud800"
+    told = await asyncio.gather(
+        queue.complete(claims[0], OUTPUT),
+        queue.fail(claims[1], replace(ERROR, reason=lone_surrogate)),
+        queue.complete(claims[2], OUTPUT),
+        return_exceptions=True,
+    )
+    assert (told[0], told[2]) == (None, None)
+    assert (await store.get("acme", claims[2].job.id)).state is JobState.COMPLETED
+
+
+async def test_writes_to_one_job_at_once_are_made_in_their_order(store, queue):
+    job = await store.create(NEW)
+    claim = await claim_one(queue)
+    progress = Progress(1, 2, "b")
+    await asyncio.gather(
+        queue.record_step(claim, "a", 1, text="", progress=progress),
+        queue.record_step(claim, "b", 2, text="", progress=Progress(2, 2, "")),
+        queue.complete(claim, OUTPUT),
+    )
+    steps = [K.STEP_COMPLETED, K.STEP_COMPLETED]
+    assert await kinds(store, job) == [K.CREATED, K.CLAIMED, *steps, K.COMPLETED]
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)

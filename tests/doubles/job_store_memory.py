@@ -16,6 +16,7 @@ from services.jobs.domain import (
     JobId,
     JobState,
     Progress,
+    QueueStats,
 )
 
 ENDS = {
@@ -136,6 +137,10 @@ class MemoryJobStore:
             case JobState.COMPLETED | JobState.FAILED:
                 raise Precondition(f"job {job_id} is {kept.job.state} already", code="JOB_ENDED")
         return kept.job
+
+    async def stats(self, tenant):
+        states = [kept.job.state for kept in self.kept.values() if kept.job.tenant == tenant]
+        return QueueStats(states.count(JobState.PENDING), sum(it in HELD for it in states))
 
     async def events(self, job, *, after):
         events = self._of(job.tenant, job.id).events

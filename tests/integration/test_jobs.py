@@ -383,9 +383,19 @@ async def listening(stub):
     await anext(watching)
 
 
-async def test_what_is_not_built_says_so(channel, stub):
+async def test_the_queue_is_told_of_to_each_tenant_as_its_own(stub, queue):
+    for tenant in ("acme", "acme", "other"):
+        await create(stub, tenant=tenant)
+    await claim_one(queue)
+    request = pb.GetQueueStatsRequest()
+    mine = await stub.GetQueueStats(request, metadata=[("x-mesh-tenant", "acme")])
+    theirs = await stub.GetQueueStats(request, metadata=[("x-mesh-tenant", "other")])
+    assert mine == pb.GetQueueStatsResponse(pending_jobs=1, running_jobs=1)
+    assert theirs == pb.GetQueueStatsResponse(pending_jobs=1)
+
+
+async def test_what_is_not_built_says_so(channel):
     calls = {
-        "GetQueueStats": stub.GetQueueStats(pb.GetQueueStatsRequest()),
         "Get": MediaServiceStub(channel).Get(media_service_pb2.GetRequest(id="x")),
         "AnalyzeAudio": anext(
             aiter(

@@ -22,7 +22,7 @@ from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.rows import claim_from_row
-from services.jobs.adapters.postgres.tables import job_blobs, job_steps, jobs
+from services.jobs.adapters.postgres.tables import IS_HELD, IS_PENDING, job_blobs, job_steps, jobs
 from services.jobs.adapters.postgres.writes import WRITES, Write, columns, write
 from services.jobs.bells import Bell
 from services.jobs.content import Blob, JobOutput
@@ -44,10 +44,6 @@ WORKER_LOST: Final = JobError(
 )
 FIRST_TOKEN: Final = 1
 """That of a job which no worker has held before: it can have no recorded steps."""
-_HELD: Final = (JobState.RUNNING, JobState.CANCELLING)
-# As text, so that the planner sees that the partial index will do.
-_IS_PENDING: Final = jobs.c.state == literal(JobState.PENDING.value, literal_execute=True)
-_IS_HELD: Final = jobs.c.state.in_([literal(it.value, literal_execute=True) for it in _HELD])
 _STOPPING: Final = jobs.c.state == JobState.CANCELLING
 _LET_GO: Final = {"worker": None, "lease_expires": None}
 
@@ -63,7 +59,7 @@ class PostgresJobQueue:
         """Take up the jobs that have waited longest, at most `limit`."""
         due = (
             select(jobs.c.id)
-            .where(_IS_PENDING, jobs.c.run_after <= NOW)
+            .where(IS_PENDING, jobs.c.run_after <= NOW)
             .order_by(jobs.c.priority.desc(), jobs.c.run_after, jobs.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -93,7 +89,7 @@ class PostgresJobQueue:
         # In the order of ids, as in `writes`.
         held = (
             select(jobs.c.id)
-            .where(_IS_HELD, tuple_(jobs.c.id, jobs.c.token).in_(tokens))
+            .where(IS_HELD, tuple_(jobs.c.id, jobs.c.token).in_(tokens))
             .order_by(jobs.c.id)
             .with_for_update(key_share=True)
             .cte("held")
@@ -110,7 +106,7 @@ class PostgresJobQueue:
         """Take jobs from workers whose lease ran out, and tell how many."""
         expired = (
             select(jobs.c.id)
-            .where(_IS_HELD, jobs.c.lease_expires < NOW)
+            .where(IS_HELD, jobs.c.lease_expires < NOW)
             .with_for_update(skip_locked=True)
             .cte("expired")
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-from sqlalchemy import case, delete, insert, select, tuple_, update
+from sqlalchemy import case, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +15,14 @@ from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, tol
 from services.jobs.adapters.postgres.creates import CREATES, Creation, columns
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.rows import events_from_rows, job_from_row, new_job
-from services.jobs.adapters.postgres.tables import job_blobs, job_events, job_steps, jobs
+from services.jobs.adapters.postgres.tables import (
+    IS_HELD,
+    IS_PENDING,
+    job_blobs,
+    job_events,
+    job_steps,
+    jobs,
+)
 from services.jobs.bells import Bell
 from services.jobs.content import Blob
 from services.jobs.domain import (
@@ -25,6 +32,7 @@ from services.jobs.domain import (
     JobId,
     JobState,
     NewJob,
+    QueueStats,
     Revision,
     new_job_id,
 )
@@ -158,6 +166,15 @@ class PostgresJobStore:
                 resource=Resource("job", str(job_id)),
             )
         return now
+
+    async def stats(self, tenant: str) -> QueueStats:
+        """Count the jobs that wait and those that workers hold."""
+        mine = select(func.count()).select_from(jobs).where(jobs.c.tenant == tenant)
+        pending, running = (mine.where(it).scalar_subquery() for it in (IS_PENDING, IS_HELD))
+        [row] = await self._database.rows(
+            select(pending.label("pending"), running.label("running"))
+        )
+        return QueueStats(row.pending, row.running)
 
     async def events(self, job: Job, *, after: int) -> Sequence[JobEvent]:
         """Return what had happened to the job when `job` was read, from `after` on."""

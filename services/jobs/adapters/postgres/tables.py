@@ -20,8 +20,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    literal,
     text,
 )
+
+from services.jobs.domain import JobState
 
 metadata: Final = MetaData()
 _Time: Final = DateTime(timezone=True)
@@ -91,6 +94,11 @@ job_blobs: Final = Table(
     Column("media_type", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+# As text, so that the planner sees that the partial indexes will do.
+_HELD: Final = (JobState.RUNNING, JobState.CANCELLING)
+IS_PENDING: Final = jobs.c.state == literal(JobState.PENDING.value, literal_execute=True)
+IS_HELD: Final = jobs.c.state.in_([literal(it.value, literal_execute=True) for it in _HELD])
 
 job_steps: Final = Table(
     "job_steps",

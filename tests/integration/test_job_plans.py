@@ -1,0 +1,95 @@
+"""Every statement that is run often finds its rows by an index, however many jobs there are."""
+
+import asyncio
+from datetime import timedelta
+
+import psycopg
+import pytest
+from sqlalchemy import event
+
+from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
+from services.jobs.content import CaptionInput, CaptionOutput, JobType
+from services.jobs.domain import NewJob, Progress
+from services.jobs.ports import Place, Selection
+from tests.doubles import postgres
+
+LEASE = timedelta(minutes=1)
+NEW = NewJob("acme", JobType.CAPTION_V1, CaptionInput("", ()), (), request_id="known")
+ENDED, WAITING = 40_000, 2_000
+MANY = f"""
+    INSERT INTO jobs (id, tenant, type, state, run_after, request_id, input, create_time,
+        update_time, waiting_since)
+    SELECT gen_random_uuid(), 'acme', 'caption_v1',
+        CASE WHEN n <= {ENDED} THEN 'completed' ELSE 'pending' END, now(), 'r' || n,
+        '{{"prompt": "", "images": []}}', now() + n * interval '1 s', now(), now()
+    FROM generate_series(1, {ENDED + WAITING}) AS n;
+    INSERT INTO job_events (job_id, sequence, time, kind, step, text, done_steps, total_steps,
+        current_step)
+    SELECT id, 1, now(), 'created', '', '', 0, 0, '' FROM jobs;
+    INSERT INTO job_steps (job_id, key, result) SELECT id, 'a', '1' FROM jobs;
+    ANALYZE;
+"""
+# The server tells the plan of each statement as it runs it.
+EXPLAINED = """
+    ALTER DATABASE {0} SET session_preload_libraries = 'auto_explain';
+    ALTER DATABASE {0} SET auto_explain.log_min_duration = 0;
+    ALTER DATABASE {0} SET auto_explain.log_level = 'notice';
+"""
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture
+def url(postgres_server):
+    with postgres.database(postgres_server) as url:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(MANY)
+            connection.execute(EXPLAINED.format(connection.info.dbname))
+        yield url
+
+
+async def test_no_hot_statement_reads_a_whole_table(url):
+    plans: list[str] = []
+    async with Database(url) as database:
+        store, queue = PostgresJobStore(database), PostgresJobQueue(database)
+
+        @event.listens_for(database._engine.sync_engine, "connect")
+        def listen(connection, _):
+            connection.driver_connection.add_notice_handler(
+                lambda notice: plans.append(notice.message_primary)
+            )
+
+        async def told(awaited):
+            plans.clear()
+            answer = await awaited
+            assert plans, "nothing was explained"
+            for plan in plans:
+                assert "Seq Scan on job" not in plan, plan
+            return answer
+
+        job = await told(store.create(NEW))
+        assert await told(store.create(NEW)) == job
+        claims = await told(queue.claim("worker-1", limit=50, lease=LEASE))
+        assert len(claims) == 50
+        assert len(await told(queue.heartbeat(claims, lease=LEASE))) == 50
+        assert await told(queue.reclaim()) == 0
+        first, second, third, fourth, *_ = claims
+        ends = (
+            queue.record_step(first, "b", 1, text="", progress=Progress(1, 1, "")),
+            queue.report(second, Progress(0, 1, "a")),
+            queue.complete(third, CaptionOutput(())),
+            queue.release(fourth),
+        )
+        await told(asyncio.gather(*ends))
+        again = await told(queue.claim("worker-1", limit=1, lease=LEASE))
+        await told(store.get("acme", third.job.id))
+        await told(store.events(await store.get("acme", third.job.id), after=0))
+        page = await told(store.list("acme", Selection(limit=50)))
+        place = Place(page[-1].create_time, page[-1].id)
+        assert len(await told(store.list("acme", Selection(limit=50, after=place)))) == 50
+        await told(store.stats("acme"))
+        await told(store.cancel("acme", again[0].job.id))
