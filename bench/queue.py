@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import psycopg
+import uvloop
 from psycopg import sql
 
 from bench.queues import SYSTEMS, System
@@ -125,4 +126,4 @@ async def _line(worker: asyncio.subprocess.Process) -> float:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

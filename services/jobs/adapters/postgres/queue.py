@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     case,
-    func,
     literal,
     select,
     tuple_,
@@ -20,9 +19,10 @@ from services.chassis.errors import Conflict, Internal
 from services.jobs import record
 from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
+from services.jobs.adapters.postgres.claims import CLAIMS
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.rows import claim_from_row
-from services.jobs.adapters.postgres.tables import IS_HELD, IS_PENDING, job_blobs, job_steps, jobs
+from services.jobs.adapters.postgres.tables import IS_HELD, job_blobs, job_steps, jobs
 from services.jobs.adapters.postgres.writes import WRITES, Write, columns, write
 from services.jobs.bells import Bell
 from services.jobs.content import Blob, JobOutput
@@ -57,28 +57,8 @@ class PostgresJobQueue:
 
     async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Claim]:
         """Take up the jobs that have waited longest, at most `limit`."""
-        due = (
-            select(jobs.c.id)
-            .where(IS_PENDING, jobs.c.run_after <= NOW)
-            .order_by(jobs.c.priority.desc(), jobs.c.run_after, jobs.c.id)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("due")
-        )
-        change = (
-            update(jobs)
-            .values(
-                state=JobState.RUNNING,
-                attempt=jobs.c.attempt + 1,
-                charged_attempts=jobs.c.charged_attempts + 1,
-                token=jobs.c.token + 1,
-                worker=worker,
-                lease_expires=NOW + lease,
-                start_time=func.coalesce(jobs.c.start_time, TIME),
-            )
-            .where(jobs.c.id == due.c.id)
-        )
-        rows = await self._database.rows(told(change, JobEventKind.CLAIMED, text=f"by {worker}"))
+        given = {"worker": worker, "limit": limit, "lease": lease}
+        rows = await self._database.rows(CLAIMS, given)
         return [claim_from_row(row) for row in rows]
 
     async def heartbeat(
@@ -89,7 +69,7 @@ class PostgresJobQueue:
         # In the order of ids, as in `writes`.
         held = (
             select(jobs.c.id)
-            .where(IS_HELD, tuple_(jobs.c.id, jobs.c.token).in_(tokens))
+            .where(jobs.c.lease_expires.is_not(None), tuple_(jobs.c.id, jobs.c.token).in_(tokens))
             .order_by(jobs.c.id)
             .with_for_update(key_share=True)
             .cte("held")

@@ -61,11 +61,11 @@ def columns(writes: Sequence[Write]) -> dict[str, list[Any]]:
 
 _ARRAYS: Final = ", ".join(f"CAST(:{it.name} AS {it.metadata['type']}[])" for it in fields(Write))
 _NAMES: Final = ", ".join(it.name for it in fields(Write))
-_HELD: Final = f"('{JobState.RUNNING}', '{JobState.CANCELLING}')"
 _ENDS: Final = ", ".join(f"'{state}'" for state in JobState if state.is_terminal)
 
 # `held` locks in the order of ids, as every statement over many held jobs does: no two of them wait
-# for each other. A terminal state is also the name of its event.
+# for each other. A job has a lease as long as it is held; asked for its state, the planner would go
+# through all the held ones. A terminal state is also the name of its event.
 WRITES: Final[TextClause] = text(
     # Made of our own words alone.
     f"""
@@ -73,7 +73,7 @@ WRITES: Final[TextClause] = text(
         SELECT * FROM unnest({_ARRAYS}) AS given({_NAMES})
     ), held AS MATERIALIZED (
         SELECT jobs.id FROM jobs JOIN given ON jobs.id = given.id AND jobs.token = given.token
-        WHERE jobs.state IN {_HELD} ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
+        WHERE jobs.lease_expires IS NOT NULL ORDER BY jobs.id FOR NO KEY UPDATE OF jobs
     ), changed AS (
         UPDATE jobs SET
             state = CASE
@@ -100,7 +100,7 @@ WRITES: Final[TextClause] = text(
             last_sequence = jobs.last_sequence + CASE WHEN given.kind IS NULL THEN 0 ELSE 1 END,
             update_time = clock_timestamp()
         FROM held JOIN given ON given.id = held.id
-        WHERE jobs.id = held.id AND jobs.token = given.token AND jobs.state IN {_HELD}
+        WHERE jobs.id = held.id AND jobs.token = given.token
         RETURNING jobs.id, jobs.state, jobs.last_sequence, jobs.done_steps, jobs.total_steps,
             jobs.current_step, given.kind, given.step, given.result, given.text, given.bell
     ), event AS (
