@@ -29,8 +29,8 @@ from services.jobs.ports import JobQueue
 _log = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE: Final = 3
-# Larger claims make the first of them wait for the last.
-_CLAIMS_AT_ONCE: Final = 200
+# While the ends of one half of the jobs are written, the other half is claimed.
+_HALF: Final = 2
 
 
 class Worker:
@@ -76,8 +76,9 @@ class Worker:
                         task.cancel()
 
     async def _claim(self, group: asyncio.TaskGroup, bell: Bell) -> None:
+        concurrency = self._config.concurrency
         while not self._stopping:
-            free = min(self._config.concurrency - len(self._attempts), _CLAIMS_AT_ONCE)
+            free = min(concurrency - len(self._attempts), -(-concurrency // _HALF))
             claims = await self._claimed(free) if free else ()
             for claim in claims:
                 attempt = Attempt(

@@ -5,15 +5,24 @@ left as it is, for it is a mistake.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, Self
 
-from sqlalchemy import Executable, Row, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+import psycopg
+from sqlalchemy import Engine, Executable, Row, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.chassis import telemetry
 from services.chassis.config import ConfigError
@@ -25,6 +34,7 @@ from services.jobs.bells import Bells
 _DRIVER: Final = "postgresql+psycopg"
 _CONNECTIONS: Final = 10
 _POOL_SECONDS: Final = 10
+_REST_SECONDS: Final = 1
 _CONNECTING: Final = {
     "connect_timeout": 5,
     "application_name": "sensorium-jobs",
@@ -53,13 +63,13 @@ class Database:
             pool_size=_CONNECTIONS,
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
-            pool_pre_ping=True,
             # What users send stays out of errors, and so out of logs.
             hide_parameters=True,
         )
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
         self._listener = Listener(plain, _CONNECTING, self.bells)
+        _ask_after_rest(self._engine.sync_engine)
         telemetry.instrument_engine(self._engine.sync_engine)
 
     async def __aenter__(self) -> Self:
@@ -98,6 +108,24 @@ class Database:
         with _failures_told():
             async with self._engine.begin() as connection:
                 yield connection
+
+
+def _ask_after_rest(engine: Engine) -> None:
+    # One that was just used is alive, and asking takes a round trip.
+
+    @event.listens_for(engine, "checkin")
+    def rest(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        since = record.info.get("rests_since")
+        if since is None or time.monotonic() - since < _REST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as failed:
+            raise InvalidatePoolError from failed
 
 
 @contextmanager
