@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import grpc
+import psycopg
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from google.rpc.error_details_pb2 import BadRequest
@@ -23,6 +24,7 @@ from mesh.jobs.v1.session_service_pb2_grpc import (
     add_SessionServiceServicer_to_server,
 )
 from mesh.types.v1 import image_pb2
+from sqlalchemy import text
 
 from services.chassis import client
 from services.chassis.config import RoomConfig
@@ -422,3 +424,17 @@ async def test_a_database_that_is_gone_is_told_as_unavailable():
             code, told, _ = await refused(create(JobServiceStub(opened)))
     assert code is grpc.StatusCode.UNAVAILABLE
     assert "database" in told
+
+
+async def test_connections_that_died_at_rest_are_replaced_unnoticed(
+    database, stub, postgres_server, monkeypatch
+):
+    monkeypatch.setattr("services.jobs.adapters.postgres.database._REST_SECONDS", 0)
+    job = await create(stub)
+    [[name]] = await database.rows(text("SELECT current_database()"))
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [name],
+        )
+    assert (await get(stub, job.id)).id == job.id
