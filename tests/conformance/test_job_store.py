@@ -505,3 +505,22 @@ async def listening(store):
     probe = await store.create(replace(NEW, tenant="probe"))
     with store.news(probe.id) as bell:
         await asyncio.gather(bell.wait(10), store.cancel("probe", probe.id))
+
+
+async def test_more_jobs_than_a_notice_can_name_are_all_heard_of(store, queue):
+    jobs = [await store.create(NEW) for _ in range(201)]
+    with store.news(jobs[0].id) as first, store.news(jobs[-1].id) as last:
+        await listening(store)
+        await last.wait(0)
+        await rings(first, queue.claim("worker-1", limit=300, lease=LEASE))
+        async with asyncio.timeout(10):
+            await last.wait(60)
+
+
+async def test_jobs_too_big_for_one_statement_are_kept_whole(store, queue):
+    big = [Blob("images/0", "image/png", bytes([n]) * (5 << 20)) for n in range(3)]
+    created = await asyncio.gather(*(store.create(replace(NEW, blobs=(it,))) for it in big))
+    assert len({job.id for job in created}) == len(big)
+    claims = {it.job.id: it for it in await queue.claim("worker-1", limit=9, lease=LEASE)}
+    kept = [await queue.blob(claims[job.id], "images/0") for job in created]
+    assert kept == big

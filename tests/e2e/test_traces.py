@@ -16,7 +16,7 @@ async def test_a_job_reaches_the_database_and_the_engines_in_traces(mesh, collec
     picture = clients.jpeg(clients.sequence().frames[0])
     job = await clients.create(mesh.http, clients.caption_job(picture))
     await clients.finished(mesh.http, job["id"])
-    await collector.wait_for_path(by("gateway"), by("jobs", "CreateJob"), by("jobs", "INSERT"))
+    await collector.wait_for_path(by("gateway"), by("jobs", "CreateJob"), by("jobs", "sensorium"))
     await collector.wait_for_path(by("worker"), by("vision", "Describe"), by("vision", "POST"))
 
 
