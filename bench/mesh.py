@@ -17,6 +17,7 @@ import aiohttp
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2_grpc as pb_grpc
 
+from sensorium.launcher import places
 from services.chassis import client
 
 CALLS = 300
@@ -36,10 +37,17 @@ ROLES = (
 NOT_THE_MESH = ("vision engine", "language engine")
 
 
+def _place() -> Path:
+    # PostgreSQL may run as a user of its own, who may not enter everybody's home.
+    folder = places.data()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 async def main() -> None:
     """Start the mesh, measure, stop it."""
     seconds = []
-    with tempfile.TemporaryDirectory(dir=Path.home(), prefix=".sensorium-bench-") as data:
+    with tempfile.TemporaryDirectory(dir=_place(), prefix="bench-") as data:
         Path(data).chmod(0o755)
         for start in range(STARTS + 1):
             launcher, port, took = await _start(data)

@@ -19,10 +19,18 @@ import uvloop
 from psycopg import sql
 
 from bench.queues import SYSTEMS, System
+from sensorium.launcher import places
 
 JOBS = 2000
 ROUNDS = 3
 PICKUPS = 100
+
+
+def _place() -> Path:
+    # PostgreSQL may run as a user of its own, who may not enter everybody's home.
+    folder = places.data()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 async def main() -> None:
@@ -36,7 +44,7 @@ async def main() -> None:
     if given.work:
         await SYSTEMS[given.work[0]](given.work[1]).work()
         return
-    with tempfile.TemporaryDirectory(dir=Path.home(), prefix=".sensorium-bench-") as data:
+    with tempfile.TemporaryDirectory(dir=_place(), prefix="bench-") as data:
         Path(data).chmod(0o755)
         server = _server(Path(data))
         systems = {name: SYSTEMS[name](_database(server, name)) for name in given.only}
