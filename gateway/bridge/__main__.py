@@ -2,6 +2,7 @@ import asyncio
 import signal
 
 from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
+from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
@@ -15,9 +16,15 @@ async def main() -> None:
     stop = asyncio.Event()
     for received in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
-    async with client.channel(config.jobs_target) as jobs:
-        app = server.application(DIALECTS, {"JobService": jobs_grpc.JobServiceStub(jobs)})
-        async with server.running(config, app):
+    async with (
+        client.channel(config.jobs_target) as jobs,
+        client.channel(config.vision_target) as vision,
+    ):
+        stubs = {
+            "JobService": jobs_grpc.JobServiceStub(jobs),
+            "VisionService": vision_grpc.VisionServiceStub(vision),
+        }
+        async with server.running(config, server.application(DIALECTS, stubs)):
             await stop.wait()
 
 

@@ -8,10 +8,20 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from services.chassis.errors import MeshError
+from services.chassis import limits
+from services.chassis.errors import InvalidInput, MeshError
 
 BODY_TOO_LARGE: Final = "BODY_TOO_LARGE"
 """The code of the one error that HTTP tells by a status of its own, 413."""
+
+
+def too_large() -> InvalidInput:
+    """The error of a body that is over the limit."""
+    return InvalidInput(
+        f"the body is over the limit of {limits.BODY_BYTES // limits.MEBIBYTE} MiB",
+        remedy="send less at once",
+        code=BODY_TOO_LARGE,
+    )
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,8 @@ class Request:
     path: Mapping[str, str] = field(default_factory=dict)
     """What stands where the route's path has names in braces."""
     query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, bytes] = field(default_factory=dict)
+    """The fields of a multipart form, where the route takes one; then `body` is empty."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,8 @@ class Route:
     path: str
     """The path; names in braces stand for one segment."""
     answer: Callable[[Request], Conversation]
+    takes_form: bool = False
+    """Whether the body is a multipart form rather than bytes for the dialect to read."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def image_from_json(value: Any, path: str) -> pb.Image:
     for key, text in texts.items():
         if not isinstance(text, str):
             raise InvalidInput.field(f"{path}.{key}", "is no text", remedy=_SHAPE)
-    image = pb.Image(data=_bytes(texts["data"], path))
+    image = pb.Image(data=picture_from_text(texts["data"], path))
     named = _UUID.search(texts["name"])
     image.id = texts["id"] or (named[0] if named else texts["name"])
     if taken := _time(texts["timestamp"], texts["name"], path):
@@ -34,14 +34,15 @@ def image_from_json(value: Any, path: str) -> pb.Image:
     return image
 
 
-def _bytes(text: str, path: str) -> bytes:
+def picture_from_text(text: str, path: str, *, remedy: str = _SHAPE) -> bytes:
+    """Read a picture that is bare base64 or a data URL."""
     start = _DATA_URL.match(text)
     try:
         data = base64.b64decode("".join(text[start.end() if start else 0 :].split()), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidInput.field(path, "is no base64", remedy=_SHAPE) from None
+        raise InvalidInput.field(path, "is no base64", remedy=remedy) from None
     if not data:
-        raise InvalidInput.field(path, "is empty", remedy=_SHAPE)
+        raise InvalidInput.field(path, "is empty", remedy=remedy)
     return data
 
 

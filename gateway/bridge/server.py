@@ -13,15 +13,16 @@ from typing import Any, Final
 from aiohttp import web
 from opentelemetry import propagate, trace
 
+from gateway.bridge import forms
 from gateway.bridge.config import BridgeConfig
 from gateway.bridge.exchange import (
-    BODY_TOO_LARGE,
     Ask,
     Conversation,
     Dialect,
     Request,
     Response,
     Route,
+    too_large,
 )
 from services.chassis import call, client, errors, limits, names
 from services.chassis.config import ConfigError
@@ -30,11 +31,6 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HEALTH: Final = "/healthz"
-TOO_LARGE: Final = errors.InvalidInput(
-    f"the body is over the limit of {limits.BODY_BYTES // limits.MEBIBYTE} MiB",
-    remedy="send less at once",
-    code=BODY_TOO_LARGE,
-)
 
 
 def application(dialects: Iterable[Dialect], stubs: Mapping[str, Any]) -> web.Application:
@@ -127,15 +123,23 @@ def _span(route: Route, request: web.Request) -> AbstractContextManager[trace.Sp
 
 
 async def _answer(route: Route, request: web.Request, stubs: Mapping[str, Any]) -> Response:
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise TOO_LARGE from None
-    asked = Request(body, dict(request.match_info), dict(request.query))
+    body, form = b"", dict[str, bytes]()
+    if route.takes_form:
+        form = await forms.read(request)
+    else:
+        body = await _body(request)
+    asked = Request(body, dict(request.match_info), dict(request.query), form)
     tenant = request.headers.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
     deadline = time.monotonic() + limits.UNARY_DEADLINE.total_seconds()
     with call.use(call.Call(f"{route.verb} {route.path}", tenant, deadline)):
         return await carry(route.answer(asked), stubs, large=len(body) > limits.MEBIBYTE)
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large() from None
 
 
 def _preflight(dialect: Dialect) -> Handler:

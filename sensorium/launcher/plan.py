@@ -68,7 +68,7 @@ def plan(inside: Inside, engines: tuple[Engine, ...]) -> tuple[Program, ...]:
         _room(names.VISION, rooms, _asks(engines, urls, names.VISION)),
         _room(names.REASONING, rooms, _asks(engines, urls, names.REASONING)),
         _worker(_loopback(inside.ports), {**database, **targets}),
-        _bridge(bridge, rooms[names.JOBS]),
+        _bridge(bridge, rooms),
         *_edge(inside, {**rooms, names.BRIDGE: bridge}),
     )
 
@@ -133,7 +133,7 @@ def _worker(listen: str, environment: dict[str, str]) -> Program:
     )
 
 
-def _bridge(listen: str, jobs: str) -> Program:
+def _bridge(listen: str, rooms: dict[str, str]) -> Program:
     return Program(
         names.BRIDGE,
         _python("gateway.bridge"),
@@ -141,7 +141,8 @@ def _bridge(listen: str, jobs: str) -> Program:
         probe=probes.http(f"http://{listen}/healthz"),
         environment={
             "BRIDGE_LISTEN": listen,
-            "BRIDGE_JOBS_TARGET": jobs,
+            "BRIDGE_JOBS_TARGET": rooms[names.JOBS],
+            "BRIDGE_VISION_TARGET": rooms[names.VISION],
             "BRIDGE_DRAIN_SECONDS": DRAIN_SECONDS,
         },
     )

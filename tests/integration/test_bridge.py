@@ -64,7 +64,12 @@ def application(channel):
 
 @in_module
 async def bridge(mesh):
-    config = BridgeConfig(listen="127.0.0.1:0", jobs_target=mesh.targets["jobs"], drain_seconds=5)
+    config = BridgeConfig(
+        listen="127.0.0.1:0",
+        jobs_target=mesh.targets["jobs"],
+        vision_target=mesh.targets["vision"],
+        drain_seconds=5,
+    )
     async with (
         client.channel(config.jobs_target) as channel,
         server.running(config, application(channel)) as address,
@@ -149,7 +154,9 @@ async def test_a_body_over_the_limit_is_refused_in_plain_text(url, http, receive
 
 
 async def test_a_room_that_is_down_is_told(http):
-    config = BridgeConfig(listen="127.0.0.1:0", jobs_target=edges.NOWHERE)
+    config = BridgeConfig(
+        listen="127.0.0.1:0", jobs_target=edges.NOWHERE, vision_target=edges.NOWHERE
+    )
     async with (
         client.channel(config.jobs_target) as channel,
         server.running(config, application(channel)) as address,
@@ -205,7 +212,7 @@ async def test_a_failing_dialect_ends_in_an_error_and_the_bridge_lives(bridge, h
 
 
 async def test_a_taken_port_is_told(bridge):
-    config = BridgeConfig(listen=bridge, jobs_target=edges.NOWHERE)
+    config = BridgeConfig(listen=bridge, jobs_target=edges.NOWHERE, vision_target=edges.NOWHERE)
     async with client.channel(config.jobs_target) as channel:
         with pytest.raises(ConfigError, match="the port is taken"):
             async with server.running(config, application(channel)):
@@ -215,7 +222,11 @@ async def test_a_taken_port_is_told(bridge):
 async def test_the_process_lets_a_request_finish_when_it_is_told_to_stop(http, mesh):
     gate = rooms.Gate()
     mesh.answers[f"{SERVICE}/GetJob"].insert(0, gate)
-    told = {"BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_JOBS_TARGET": mesh.targets["jobs"]}
+    told = {
+        "BRIDGE_LISTEN": "127.0.0.1:0",
+        "BRIDGE_JOBS_TARGET": mesh.targets["jobs"],
+        "BRIDGE_VISION_TARGET": mesh.targets["vision"],
+    }
     bridge = await asyncio.create_subprocess_exec(
         *COMMAND, env=os.environ | told, stderr=asyncio.subprocess.PIPE
     )
@@ -245,6 +256,7 @@ async def test_a_process_without_its_settings_says_which_and_ends():
     assert bridge.returncode == 2
     assert b"BRIDGE_LISTEN" in told
     assert b"BRIDGE_JOBS_TARGET" in told
+    assert b"BRIDGE_VISION_TARGET" in told
 
 
 async def logged(process, message):

@@ -2,7 +2,6 @@
 it has them.
 """
 
-import json
 from collections.abc import Generator
 from typing import Any, Final
 from uuid import UUID
@@ -10,10 +9,10 @@ from uuid import UUID
 from mesh.jobs.v1 import job_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
 
+from gateway.bridge.answers import json_response, retry_header, status_of
 from gateway.bridge.dialects import vlm_node_wire as wire
 from gateway.bridge.dialects.vlm_node_job import job_to_json
 from gateway.bridge.exchange import (
-    BODY_TOO_LARGE,
     Ask,
     Conversation,
     Dialect,
@@ -28,25 +27,12 @@ LIMIT: Final = 10_000
 """The most jobs of one list."""
 OFFSET: Final = 2**31 - 1
 
-STATUS: Final = {
-    errors.InvalidInput: 400,
-    errors.Unauthenticated: 401,
-    errors.Denied: 403,
-    errors.Conflict: 409,
-    errors.Precondition: 400,
-    errors.Exhausted: 429,
-    errors.Unimplemented: 501,
-    errors.Unavailable: 503,
-    errors.TimedOut: 504,
-}
-"""The HTTP status of an error for which vlm-node has no words; 500 for all others."""
-
 
 def create(request: Request) -> Conversation:
     """Accept a job."""
     try:
         created = yield Ask("JobService", "CreateJob", wire.creation_from_body(request.body))
-        return _json(job_to_json(created.job))
+        return json_response(job_to_json(created.job))
     except errors.MeshError as error:
         return refuse(error, "Failed to create job")
 
@@ -58,9 +44,9 @@ def list_jobs(request: Request) -> Conversation:
         state = wire.state_from_json(request.query.get("status", ""))
         kind = request.query.get("job_type", "")
         if state is None or not wire.may_exist(kind):
-            return _json([])
+            return json_response([])
         jobs = yield from _jobs(limit, pb.ListJobsRequest(skip=offset, type=kind, state=state))
-        return _json([job_to_json(job) for job in jobs])
+        return json_response([job_to_json(job) for job in jobs])
     except errors.MeshError as error:
         return refuse(error, "Failed to list jobs")
 
@@ -68,7 +54,7 @@ def list_jobs(request: Request) -> Conversation:
 def read(request: Request) -> Conversation:
     """Tell of one job."""
     try:
-        return _json(job_to_json((yield from _job(request))))
+        return json_response(job_to_json((yield from _job(request))))
     except errors.MeshError as error:
         return refuse(error, "Failed to get job")
 
@@ -81,7 +67,7 @@ def retry(request: Request) -> Conversation:
         if not wire.is_type_of(revision, job):
             return _text(400, "Job type mismatch")
         retried = yield Ask("JobService", "RetryJob", wire.retry_of(job, revision))
-        return _json(job_to_json(retried.job))
+        return json_response(job_to_json(retried.job))
     except errors.Precondition:
         return _text(400, "Only failed or cancelled jobs can be retried")
     except errors.MeshError as error:
@@ -92,14 +78,11 @@ def refuse(error: errors.MeshError, word: str = "") -> Response:
     """Tell of an error as vlm-node does: its word for what failed, then the reason."""
     if isinstance(error, errors.NotFound):
         return _text(404, "Job not found")
-    status = 413 if error.code == BODY_TOO_LARGE else STATUS.get(type(error), 500)
+    status = status_of(error)
     told = wire.fields_renamed(str(error))
-    headers = {}
-    if error.retry_after is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after.total_seconds())))
     if status == 400:
         return _text(status, "\n".join(filter(None, (wire.WORDS.get(error.code), told))))
-    return _text(status, f"{word}: {told}" if word else told, headers)
+    return _text(status, f"{word}: {told}" if word else told, retry_header(error))
 
 
 def _job(request: Request) -> Generator[Ask, Any, job_pb2.Job]:
@@ -138,10 +121,6 @@ def _number(request: Request, name: str, most: int, default: int | None = None) 
             f"Query deserialize error: {name} must be a number from 0 to {most}"
         )
     return int(text)
-
-
-def _json(value: Any) -> Response:
-    return Response(json.dumps(value).encode(), "application/json")
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

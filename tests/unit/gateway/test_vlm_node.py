@@ -7,8 +7,9 @@ from mesh.jobs.v1 import job_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2 as service_pb
 
 from gateway.bridge.dialects import vlm_node
-from gateway.bridge.exchange import Ask, Request
+from gateway.bridge.exchange import Request
 from services.chassis import errors
+from tests.doubles.conversations import body, tell
 
 JOB = "6f1f8a52-5b0e-4a35-9e0f-0d9a5d2c7b11"
 IMAGE = base64.b64encode(b"pixels").decode()
@@ -25,27 +26,6 @@ CREATE = {
     "query": {"ids": ["b", "a"], "data_type": "jpg"},
     "input": INPUT,
 }
-
-
-def tell(conversation, *answers):
-    """Hold a conversation by a script: what it asked, and what came out."""
-    asked, answers = [], iter(answers)
-    try:
-        ask = next(conversation)
-        while True:
-            assert isinstance(ask, Ask)
-            asked.append(ask)
-            answer = next(answers)
-            if isinstance(answer, Exception):
-                ask = conversation.throw(answer)
-            else:
-                ask = conversation.send(answer)
-    except StopIteration as done:
-        return asked, done.value
-
-
-def body(value):
-    return Request(body=value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
 def changed(what, **changes):

@@ -46,6 +46,9 @@ def test_rooms_are_told_where_their_engines_and_peers_are():
     listen = room["REASONING_LISTEN"]
     assert programs[names.WORKER].environment["JOBS_REASONING_TARGET"] == listen
     assert programs[plan.EDGE_CONFIG].environment["GATEWAY_REASONING_TARGET"] == listen
+    bridge = programs[names.BRIDGE].environment
+    assert bridge["BRIDGE_JOBS_TARGET"] == programs[names.JOBS].environment["JOBS_LISTEN"]
+    assert bridge["BRIDGE_VISION_TARGET"] == programs[names.VISION].environment["VISION_LISTEN"]
 
 
 def test_the_vision_room_says_what_its_model_knows():
