@@ -123,11 +123,8 @@ def _span(route: Route, request: web.Request) -> AbstractContextManager[trace.Sp
 
 
 async def _answer(route: Route, request: web.Request, stubs: Mapping[str, Any]) -> Response:
-    body, form = b"", dict[str, bytes]()
-    if route.takes_form:
-        form = await forms.read(request)
-    else:
-        body = await _body(request)
+    body = b"" if route.takes_form else await _body(request)
+    form = await forms.read(request) if route.takes_form else {}
     asked = Request(body, dict(request.match_info), dict(request.query), form)
     tenant = request.headers.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
     deadline = time.monotonic() + limits.UNARY_DEADLINE.total_seconds()

@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from gateway.bridge.dialects import vlm_node
+from gateway.bridge.dialects import caption_queue, local_models, vlm_node, vlm_server
 from gateway.bridge.exchange import Dialect
 
-DIALECTS: Final[tuple[Dialect, ...]] = (vlm_node.DIALECT,)
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    vlm_node.DIALECT,
+    vlm_server.DIALECT,
+    caption_queue.DIALECT,
+    local_models.DIALECT,
+)

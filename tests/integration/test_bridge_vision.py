@@ -1,0 +1,246 @@
+"""The vision dialects over HTTP, straight and through the edge: forms, bounds, errors."""
+
+import base64
+import io
+import os
+from datetime import timedelta
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
+
+from gateway.bridge import forms, server
+from gateway.bridge.config import BridgeConfig
+from gateway.bridge.dialects import DIALECTS
+from services.chassis import client, errors, limits
+from tests.doubles import edge as edges
+from tests.doubles import rooms
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
+
+SERVICE = "/mesh.vision.v1.VisionService"
+PIXELS = b"\r\n--pixels\r\n\0\xff--"
+TEXT = base64.b64encode(PIXELS).decode()
+ORIGIN = "https://page.example"
+ASKED = {"messages": [{"role": "user", "content": [{"type": "image", "image": TEXT}]}]}
+
+
+@in_module
+async def mesh():
+    async with rooms.serving() as mesh:
+        yield mesh
+
+
+@pytest.fixture(autouse=True)
+def received(mesh):
+    mesh.received.clear()
+    mesh.answers.clear()
+    usage = {"input_tokens": 30, "output_tokens": 12}
+    described = {"description": "An aisle.", "width": 140, "height": 112, "usage": usage}
+    for method, fields in {
+        "Describe": described,
+        "Generate": {"text": "An aisle.", "usage": usage, "model": "aisle"},
+        "GetModel": {"model": {"name": "aisle", "ready": True}},
+    }.items():
+        answer = rooms.message(f"mesh.vision.v1.{method}Response", **fields)
+        mesh.answers[f"{SERVICE}/{method}"] = [answer]
+    return mesh.received
+
+
+def application(channel):
+    return server.application(DIALECTS, {"VisionService": vision_grpc.VisionServiceStub(channel)})
+
+
+@in_module
+async def bridge(mesh):
+    config = BridgeConfig(
+        listen="127.0.0.1:0",
+        jobs_target=edges.NOWHERE,
+        vision_target=mesh.targets["vision"],
+        drain_seconds=5,
+    )
+    async with (
+        client.channel(config.vision_target) as channel,
+        server.running(config, application(channel)) as address,
+    ):
+        yield address
+
+
+@in_module
+async def edge(tmp_path_factory, mesh, bridge):
+    folder = tmp_path_factory.mktemp("edge")
+    async with edges.running(folder, mesh.targets | {"bridge": bridge}) as edge:
+        yield edge
+
+
+@in_module
+async def http():
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+        yield http
+
+
+@pytest.fixture(params=["straight", "through the edge"])
+def url(request, bridge, edge):
+    return f"http://{bridge}" if request.param == "straight" else edge.url
+
+
+def form(data=PIXELS, **fields):
+    made = aiohttp.FormData(fields)
+    made.add_field("file", io.BytesIO(data), filename="a.jpg", content_type="image/jpeg")
+    return made
+
+
+ROUTES = {
+    "/vision/frame": (lambda: {"data": form(session_id="s1")}, "description"),
+    "/vision/frame_b64": (lambda: {"json": {"image_b64": TEXT}}, "description"),
+    "/api/v1/generate": (lambda: {"json": ASKED}, "response"),
+    "/describe": (lambda: {"json": {"image": TEXT, "prompt": "What?"}}, "description"),
+    "/describe/file": (lambda: {"data": form(), "params": {"prompt": "What?"}}, "description"),
+    "/caption": (lambda: {"data": form(), "params": {"length": "short"}}, "caption"),
+}
+"""Of every route that takes a picture: how to send one, and where the answer is."""
+
+
+def picture_of(call):
+    (asked,) = call.requests
+    if call.method == f"{SERVICE}/Describe":
+        return asked.image.data
+    return asked.messages[0].parts[0].image.data
+
+
+@pytest.mark.parametrize("path", ROUTES)
+async def test_a_picture_arrives_whole_and_the_answer_comes_back(url, http, received, path):
+    send, key = ROUTES[path]
+    async with http.post(url + path, **send()) as answer:
+        assert answer.status == 200, await answer.text()
+        assert answer.content_type == "application/json"
+        assert (await answer.json())[key] == "An aisle."
+    assert [picture_of(call) for call in received] == [PIXELS]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.InvalidInput("it is no picture"), 400),
+        (errors.Exhausted("too many wait", retry_after=timedelta(seconds=3)), 429),
+        (errors.Unavailable("the engine does not answer"), 503),
+    ],
+)
+async def test_what_the_room_refuses_is_detail_in_json(bridge, http, mesh, path, error, status):
+    for method in ("Describe", "Generate"):
+        mesh.answers[f"{SERVICE}/{method}"] = [error]
+    async with http.post(f"http://{bridge}{path}", **ROUTES[path][0]()) as answer:
+        assert (answer.status, answer.content_type) == (status, "application/json")
+        assert error.message in (await answer.json())["detail"]
+        assert answer.headers.get("retry-after") == ("3" if status == 429 else None)
+
+
+async def test_a_large_file_arrives_whole(url, http, received):
+    pixels = os.urandom(20 * limits.MEBIBYTE)
+    async with http.post(f"{url}/vision/frame", data=form(pixels)) as answer:
+        assert answer.status == 200, await answer.text()
+    assert picture_of(received[0]) == pixels
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_file_over_the_limit_is_refused(url, http, received, chunked):
+    data = form(b" " * (limits.BODY_BYTES + 1))
+    if not chunked:
+        data.add_field("session_id", " " * limits.BODY_OVERHEAD_BYTES)
+    async with http.post(f"{url}/vision/frame", data=data, chunked=chunked or None) as answer:
+        assert (answer.status, answer.content_type) == (413, "application/json")
+        assert "32 MiB" in (await answer.json())["detail"]
+    assert received == []
+
+
+HEAD = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+NESTED = (
+    b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--\r\n--b--\r\n"
+)
+BROKEN = {
+    "no end": HEAD + b"pixels",
+    "no form at all": b"pixels",
+    "nothing": b"",
+    "a part without a name": b"--b\r\n\r\npixels\r\n--b--\r\n",
+    "a form in a form": NESTED,
+    "a field too many": (HEAD + b"\r\n") * (forms.FIELDS + 1) + b"--b--\r\n",
+    "a header without an end": b"--b\r\nContent-Disposition: " + b"x" * 100_000,
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_a_broken_form_is_told_and_the_bridge_lives(bridge, http, received, broken):
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    url = f"http://{bridge}/vision/frame"
+    async with http.post(url, data=BROKEN[broken], headers=headers) as answer:
+        assert (answer.status, answer.content_type) == (400, "application/json")
+        assert "form" in (await answer.json())["detail"]
+    async with http.post(url, data=form()) as answer:
+        assert answer.status == 200
+    assert len(received) == 1
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "application/json", "text/plain"])
+async def test_a_form_needs_a_boundary_and_a_file(bridge, http, received, content_type):
+    headers = {"content-type": content_type}
+    async with http.post(f"http://{bridge}/caption", data=b"{}", headers=headers) as answer:
+        assert answer.status in (400, 422)
+        assert "detail" in await answer.json()
+    assert received == []
+
+
+async def test_the_health_of_the_model_does_not_hide_the_bridges_own(url, http, received):
+    async with http.get(f"{url}/health") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/json")
+        told = await answer.json()
+    assert (told["status"], told["model_loaded"]) == ("healthy", True)
+    async with http.get(f"{url}/healthz") as answer:
+        assert answer.status == 200
+        assert "model_loaded" not in await answer.text()
+    assert [call.method for call in received] == [f"{SERVICE}/GetModel"]
+
+
+async def test_a_room_that_is_down_is_unhealthy_and_every_picture_is_told_so(http):
+    config = BridgeConfig(
+        listen="127.0.0.1:0", jobs_target=edges.NOWHERE, vision_target=edges.NOWHERE
+    )
+    async with (
+        client.channel(config.vision_target) as channel,
+        server.running(config, application(channel)) as address,
+    ):
+        async with http.get(f"http://{address}/health") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (200, "unhealthy")
+        for path, (send, _) in ROUTES.items():
+            async with http.post(f"http://{address}{path}", **send()) as answer:
+                assert answer.status == 503
+                assert (await answer.json())["detail"]
+
+
+async def test_the_model_is_told(url, http):
+    async with http.get(f"{url}/model/info") as answer:
+        assert (answer.status, (await answer.json())["model_name"]) == (200, "aisle")
+
+
+@pytest.mark.parametrize(("verb", "path"), [("GET", "/vram_status"), ("POST", "/clear_vram")])
+async def test_what_is_not_built_says_so(url, http, verb, path):
+    async with http.request(verb, url + path) as answer:
+        assert (answer.status, answer.content_type) == (501, "application/json")
+        assert "yet" in (await answer.json())["detail"]
+
+
+async def test_a_page_of_another_origin_may_ask(url, http):
+    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
+    async with http.options(f"{url}/describe", headers=asked) as answer:
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        assert answer.headers["access-control-allow-methods"] == "GET, POST"
+
+
+async def test_the_room_works_for_the_tenant_that_the_edge_names(bridge, http, received):
+    headers = {"x-mesh-tenant": "acme"}
+    async with http.post(f"http://{bridge}/vision/frame", data=form(), headers=headers):
+        pass
+    assert received[0].metadata["x-mesh-tenant"] == "acme"
