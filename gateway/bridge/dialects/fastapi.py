@@ -23,8 +23,6 @@ CORS: Final = {
     "access-control-max-age": "600",
 }
 """A page of any origin may call."""
-_MOST: Final = 16
-"""The most mistakes of which one refusal tells."""
 
 
 class Unprocessable(InvalidInput):
@@ -32,7 +30,7 @@ class Unprocessable(InvalidInput):
 
     def __init__(self, mistakes: Sequence[dict[str, Any]]) -> None:
         super().__init__("the request has not the shape that the route takes")
-        self.mistakes = list(mistakes[:_MOST])
+        self.mistakes = list(mistakes)
 
 
 def body_of(model: type[Model], request: Request) -> Model:

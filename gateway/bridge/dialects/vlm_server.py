@@ -49,13 +49,17 @@ class _Video(BaseModel):
 _Piece = Annotated[_Text | _Image | _Video, Field(discriminator="type")]
 
 
+# A million mistakes in one body would take gigabytes to tell of: the first of a list is enough.
+_Pieces = Annotated[list[_Piece], Field(min_length=1, max_length=128, fail_fast=True)]
+
+
 class _Message(BaseModel):
     role: Literal["system", "user", "assistant"]
-    content: Annotated[str, Field(min_length=1)] | Annotated[list[_Piece], Field(min_length=1)]
+    content: Annotated[str, Field(min_length=1)] | _Pieces
 
 
 class _Generation(BaseModel):
-    messages: list[_Message] = Field(min_length=1, max_length=256)
+    messages: list[_Message] = Field(min_length=1, max_length=256, fail_fast=True)
     max_new_tokens: fastapi.MaxTokens = 512
     temperature: fastapi.Temperature = 0.7
     top_p: fastapi.TopP = 0.9
