@@ -1,8 +1,8 @@
 """Reads multipart forms from HTTP, within the bounds of the mesh. It knows no dialect."""
 
-from typing import Final
+from typing import Any, Final, cast
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMessage
 
 from gateway.bridge.exchange import too_large
@@ -11,6 +11,8 @@ from services.chassis.errors import InvalidInput
 
 FIELDS: Final = 32
 """The most fields of a form; those of the replaced systems have two."""
+LINES: Final = 16 * FIELDS
+"""The most lines beside what the fields hold: boundaries and headers."""
 _CHUNK_BYTES: Final = 256 * 1024
 _SHAPE: Final = "send multipart/form-data, such as curl's -F writes"
 
@@ -34,7 +36,8 @@ async def read(request: web.Request) -> dict[str, bytes]:
 async def _fields(request: web.Request) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
     left, count = limits.BODY_BYTES, 0
-    async for part in await request.multipart():
+    content = cast(StreamReader, _FewLines(request.content))
+    async for part in MultipartReader(request.headers, content):
         count += 1
         if count > FIELDS:
             raise InvalidInput("the form has too many fields", remedy=f"send at most {FIELDS}")
@@ -52,3 +55,20 @@ async def _data(part: BodyPartReader, most: int) -> bytes:
         if len(data) > most:
             raise too_large()
     return bytes(data)
+
+
+class _FewLines:
+    # aiohttp skips what stands before the first field line by line, and would do so for seconds.
+
+    def __init__(self, content: StreamReader) -> None:
+        self._content = content
+        self._left = LINES
+
+    async def readline(self, **options: Any) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise InvalidInput("the form has too many lines beside its fields", remedy=_SHAPE)
+        return await self._content.readline(**options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)

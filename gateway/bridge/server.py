@@ -103,6 +103,9 @@ def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handle
                 response = await _answer(route, request, stubs)
             except errors.MeshError as error:
                 response = dialect.refuse(error)
+            except ConnectionError:
+                # Whoever asked has left, and reads this no more.
+                response = dialect.refuse(errors.InvalidInput("the request broke off"))
             except Exception:
                 _log.exception("a dialect failed", extra={"route": route.path})
                 response = dialect.refuse(errors.Internal("something failed inside the mesh"))

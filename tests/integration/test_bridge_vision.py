@@ -1,5 +1,6 @@
 """The vision dialects over HTTP, straight and through the edge: forms, bounds, errors."""
 
+import asyncio
 import base64
 import io
 import os
@@ -167,6 +168,7 @@ BROKEN = {
     "a part without a name": b"--b\r\n\r\npixels\r\n--b--\r\n",
     "a form in a form": NESTED,
     "a field too many": (HEAD + b"\r\n") * (forms.FIELDS + 1) + b"--b--\r\n",
+    "a long way to the first field": b"\r\n" * 10_000 + HEAD + b"pixels\r\n--b--\r\n",
     "a header without an end": b"--b\r\nContent-Disposition: " + b"x" * 100_000,
 }
 
@@ -181,6 +183,26 @@ async def test_a_broken_form_is_told_and_the_bridge_lives(bridge, http, received
     async with http.post(url, data=form()) as answer:
         assert answer.status == 200
     assert len(received) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [("/vision/frame", "multipart/form-data; boundary=b"), ("/describe", "application/json")],
+)
+async def test_who_leaves_before_the_end_is_no_failure_of_the_bridge(
+    bridge, http, caplog, path, content_type
+):
+    _, writing = await asyncio.open_connection(*bridge.split(":"))
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 999\r\ncontent-type: {content_type}"
+    writing.write(head.encode() + b"\r\n\r\n" + HEAD + b"pix")
+    await writing.drain()
+    async with http.get(f"http://{bridge}/healthz") as answer:
+        assert answer.status == 200
+    writing.close()
+    await writing.wait_closed()
+    async with http.post(f"http://{bridge}/vision/frame", data=form()) as answer:
+        assert answer.status == 200
+    assert "a dialect failed" not in caplog.text
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "application/json", "text/plain"])
