@@ -107,6 +107,12 @@ class MediaServicer(media_pb_grpc.MediaServiceServicer):
         """Not built yet."""
         raise Unimplemented("Upload is not built yet", remedy="send the bytes in CreateJob")
 
+    async def Delete(
+        self, request: media_pb.DeleteRequest, context: Context
+    ) -> media_pb.DeleteResponse:
+        """Not built yet."""
+        raise Unimplemented("Delete is not built yet")
+
     async def Get(self, request: media_pb.GetRequest, context: Context) -> media_pb.GetResponse:
         """Not built yet."""
         raise Unimplemented("Get is not built yet")

@@ -152,7 +152,7 @@ async def test_json_spells_fields_as_the_contract_does_and_leaves_no_number_out(
     edge, http, received
 ):
     async with http.get(f"{edge.url}/mesh/v1/queue:stats") as answer:
-        assert await answer.json() == {"pending_jobs": 0, "running_jobs": 0}
+        assert await answer.json() == {"pending_jobs": 0, "running_jobs": 0, "counts": []}
 
 
 async def test_a_stream_comes_as_server_sent_events(edge, http, mesh, received):

@@ -9,7 +9,7 @@ def test_every_room_is_known_with_its_services():
     rooms = {room.name: room for room in contract.rooms(CONTRACT)}
     assert list(rooms) == ["audio", "jobs", "reasoning", "vision"]
     assert set(rooms["jobs"].services) == {
-        f"mesh.jobs.v1.{name}Service" for name in ("Job", "Media", "Session")
+        f"mesh.jobs.v1.{name}Service" for name in ("Job", "Media", "Session", "Webhook")
     }
 
 
@@ -42,6 +42,10 @@ def test_fields_lead_to_messages_of_the_mesh_and_end_at_everything_else():
         "input": "mesh.jobs.v1.JobInput",
         "client_data": contract.FREE,
         "clientData": contract.FREE,
+        "priority": contract.FREE,
+        "run_after_time": contract.FREE,
+        "runAfterTime": contract.FREE,
+        "webhook": "mesh.jobs.v1.Webhook",
     }
     inner = {name for message in fields.values() for name in message.values()}
     assert inner - {contract.FREE} <= fields.keys()

@@ -54,7 +54,7 @@ async def job(claim_of):
 
 def test_every_type_has_an_input_and_an_output():
     assert set(INPUTS) == set(OUTPUTS) == set(JobType) == set(CASES)
-    assert {it.value for it in JobType} == set(job_input_pb2.JobInput.DESCRIPTOR.fields_by_name)
+    assert {it.value for it in JobType} <= set(job_input_pb2.JobInput.DESCRIPTOR.fields_by_name)
 
 
 @pytest.mark.parametrize("kind", JobType)
