@@ -299,7 +299,11 @@ def test_a_long_list_is_read_page_by_page():
 
 @pytest.mark.parametrize(
     "query",
-    [{"limit": "0"}, {"limit": "5", "status": "uploading"}, {"limit": "5", "job_type": "unheard_of"}],
+    [
+        {"limit": "0"},
+        {"limit": "5", "status": "uploading"},
+        {"limit": "5", "job_type": "unheard_of"},
+    ],
 )
 def test_a_list_that_must_be_empty_asks_nobody(query):
     asked, response = tell(vlm_node.list_jobs(Request(query=query)))

@@ -1,0 +1,14 @@
+"""Between the contract and the words of the jobs room. Total, and without I/O."""
+
+from services.jobs.wire.inputs import draft_from_pb
+from services.jobs.wire.jobs import client_data_from_pb, event_to_pb, job_to_pb, state_from_pb
+from services.jobs.wire.outputs import transcript_from_pb
+
+__all__ = [
+    "client_data_from_pb",
+    "draft_from_pb",
+    "event_to_pb",
+    "job_to_pb",
+    "state_from_pb",
+    "transcript_from_pb",
+]
