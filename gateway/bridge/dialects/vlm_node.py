@@ -11,7 +11,6 @@ from mesh.jobs.v1 import job_service_pb2 as pb
 
 from gateway.bridge.answers import json_response, retry_header, status_of
 from gateway.bridge.dialects import vlm_node_wire as wire
-from gateway.bridge.dialects.vlm_node_job import job_to_json
 from gateway.bridge.exchange import (
     Ask,
     Conversation,
@@ -21,6 +20,7 @@ from gateway.bridge.exchange import (
     Route,
 )
 from services.chassis import errors
+from services.dialects.vlm_node import job_to_json
 
 PAGE: Final = 100
 LIMIT: Final = 10_000

@@ -8,9 +8,9 @@ from mesh.jobs.v1 import job_input_pb2
 from mesh.jobs.v1 import job_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2 as service_pb
 
-from gateway.bridge.dialects.vlm_node_job import STATES, TIMING, job_type_of, keep
 from gateway.bridge.pictures import image_from_json
 from services.chassis.errors import InvalidInput
+from services.dialects.vlm_node import STATES, TIMING, job_type_of, keep
 
 TYPES: Final = (TIMING,)
 NO_DATA: Final = "NO_DATA"

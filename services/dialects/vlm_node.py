@@ -1,4 +1,4 @@
-"""A job as vlm-node writes it. Total, and without I/O.
+"""A job as vlm-node writes it, in its REST answers and in its webhooks. Total, and without I/O.
 
 What a client sent and the contract has no place for travels in the job's client data, as JSON text:
 so it comes back to the letter, which a map of doubles would not promise.
@@ -52,6 +52,17 @@ def job_to_json(job: pb.Job) -> dict[str, Any]:
     }
 
 
+def webhook_to_json(job: pb.Job) -> dict[str, Any]:
+    """Write what the webhook of a job that has ended says. A cancelled one is told as an error."""
+    error = None
+    if job.state == pb.JOB_STATE_FAILED:
+        error = _error_to_json(job.error)
+    elif job.state == pb.JOB_STATE_CANCELLED:
+        error = {"code": _PROCESSING_CODE, "message": "the job was cancelled"}
+    data = _output_to_json(job.output) if job.HasField("output") else None
+    return {"job_id": job.id, "data": data, "error": error}
+
+
 def job_type_of(job: pb.Job) -> str:
     """The type that the client gave the job, which need not be the one it runs as."""
     return str(_kept_of(job).get("job_type", job.type))
@@ -82,24 +93,42 @@ def _input_to_json(given: job_input_pb2.JobInput) -> dict[str, Any]:
 
 
 def _output_to_json(output: job_output_pb2.JobOutput) -> dict[str, Any]:
-    if output.WhichOneof("output") != TIMING:
-        return MessageToDict(output, preserving_proto_field_name=True)
-    timing = output.task_timing_v1
-    return {
-        "logs": _csv(timing.observations),
-        "temporal_output": timing.summary,
-        "tasks": [_task_to_json(task) for task in timing.tasks],
-    }
+    match output.WhichOneof("output"):
+        case "task_timing_v1":
+            timing = output.task_timing_v1
+            return {
+                "logs": _csv(timing.observations),
+                "temporal_output": timing.summary,
+                "tasks": [_task_to_json(task) for task in timing.tasks],
+            }
+        case "vlm_only":
+            seen = output.vlm_only.responses
+            # The client in use reads the first two alone, though vlm-node writes only the third.
+            return {
+                "logs": _csv(seen),
+                "temporal_output": seen[-1].text if seen else "",
+                "responses": [
+                    {"image_id": it.image_id, "timestamp": _stamp(it), "response": it.text}
+                    for it in seen
+                ],
+            }
+        case _:
+            return MessageToDict(output, preserving_proto_field_name=True)
 
 
 def _csv(observations: Iterable[job_output_pb2.Observation]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
     for seen in observations:
-        at = seen.capture_time.ToDatetime(UTC) if seen.HasField("capture_time") else None
-        writer.writerow((seen.image_id, f"{at:%Y%m%d_%H%M%S}" if at else "", seen.text))
+        writer.writerow((seen.image_id, _stamp(seen), seen.text))
     # Clients take the last line for the last picture, so none follows it.
     return "\n".join(("id,timestamp,event", text.getvalue())).rstrip("\n")
+
+
+def _stamp(seen: job_output_pb2.Observation) -> str:
+    if not seen.HasField("capture_time"):
+        return ""
+    return f"{seen.capture_time.ToDatetime(UTC):%Y%m%d_%H%M%S}"
 
 
 def _task_to_json(task: job_output_pb2.Task) -> dict[str, Any]:
