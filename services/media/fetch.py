@@ -1,0 +1,160 @@
+"""Bytes from an address that a stranger names: through the guard, of a bounded size, in a bounded
+time.
+
+It knows neither what the bytes are nor who asks. No address is told in an error, logged or traced:
+signed ones are secrets.
+"""
+
+import asyncio
+import socket
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from opentelemetry.instrumentation.utils import suppress_http_instrumentation
+from yarl import URL
+
+from services.chassis import call, limits
+from services.chassis.errors import InvalidInput, MeshError, Unavailable, Violation
+from services.media.guard import AddressRefused, Guard, parsed
+
+FETCH_SECONDS: Final = 30.0
+"""The time that one fetch may take, redirects and all."""
+_CONNECT_SECONDS: Final = 5.0
+_SILENT_SECONDS: Final = 10.0
+_REDIRECTS: Final = 3
+_CONNECTIONS: Final = 16
+"""The most fetches at once: each may hold a body of the largest size."""
+_RETRY_AFTER: Final = timedelta(seconds=1)
+_PASSING: Final = (408, 425, 429)
+_MOVED: Final = (301, 302, 303, 307, 308)
+_REMEDY: Final = "name an address that gives the file itself, or send its bytes"
+
+
+@dataclass(frozen=True)
+class Media:
+    """Bytes of unknown worth."""
+
+    data: bytes = field(repr=False)
+    media_type: str = ""
+    """What their source says that they are, in lower case; it is not to be believed."""
+
+
+class Fetcher:
+    """Fetches addresses. An async context manager: its connections live as long as the block."""
+
+    def __init__(self, guard: Guard, *, seconds: float = FETCH_SECONDS) -> None:
+        self._guard = guard
+        self._seconds = seconds
+
+    async def __aenter__(self) -> Self:
+        """Open the pool of connections."""
+        timeout = aiohttp.ClientTimeout(
+            total=self._seconds, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
+        )
+        self._session = self._guard.session(timeout=timeout, connections=_CONNECTIONS)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        failed: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def fetch(
+        self, address: str, *, field: str, most_bytes: int = limits.BODY_BYTES
+    ) -> Media:
+        """Fetch what is at an http or https address, following a few redirects.
+
+        Raises `InvalidInput` about `field` for what will not change, `Unavailable` for what may.
+        """
+        remaining = call.current().remaining()
+        seconds = self._seconds if remaining is None else min(self._seconds, remaining)
+        try:
+            with suppress_http_instrumentation():
+                async with asyncio.timeout(seconds):
+                    return await self._follow(parsed(address), field, most_bytes)
+        except AddressRefused as refused:
+            raise InvalidInput.field(
+                field,
+                f"names an address that is not fetched: {refused}",
+                remedy="name a public one, or have the operator allow this one",
+                code="ADDRESS_NOT_ALLOWED",
+            ) from None
+        except TimeoutError:
+            raise _passing(field, "could not be fetched in time") from None
+        except (aiohttp.ClientError, OSError) as failed:
+            raise _told(failed, field) from None
+
+    async def _follow(self, url: URL, field: str, most_bytes: int) -> Media:
+        for _ in range(1 + _REDIRECTS):
+            async with self._session.get(
+                url, allow_redirects=False, headers={"Accept-Encoding": "identity"}
+            ) as response:
+                target = response.headers.get("Location", "")
+                if response.status not in _MOVED or not target:
+                    return await _read(response, field, most_bytes)
+            url = parsed(target, base=url)
+        raise _failed(field, f"is redirected more than {_REDIRECTS} times")
+
+
+async def _read(response: aiohttp.ClientResponse, field: str, most_bytes: int) -> Media:
+    if response.status in _PASSING or response.status >= 500:
+        raise _passing(field, f"could not be fetched: it answers HTTP status {response.status}")
+    if response.status != 200:
+        raise _failed(field, f"cannot be fetched: it answers HTTP status {response.status}")
+    if (response.content_length or 0) > most_bytes:
+        raise too_large(field, most_bytes)
+    # Read piece by piece, so that what unpacks to more than it says is stopped as soon as it does.
+    data = bytearray()
+    async for piece in response.content.iter_any():
+        data += piece
+        if len(data) > most_bytes:
+            raise too_large(field, most_bytes)
+    return Media(bytes(data), response.content_type.lower())
+
+
+_UNKNOWN_HOST: Final = (socket.EAI_NONAME, socket.EAI_NODATA)
+
+
+def _told(failed: Exception, field: str) -> MeshError:
+    match failed:
+        case aiohttp.ClientConnectorDNSError(os_error=OSError(errno=number)) if (
+            number in _UNKNOWN_HOST
+        ):
+            return _failed(field, "cannot be fetched: its host is not known")
+        case aiohttp.ClientSSLError():
+            return _failed(field, "cannot be fetched: its host does not prove who it is")
+        case aiohttp.InvalidURL() | aiohttp.ClientResponseError():
+            return _failed(field, "cannot be fetched: it does not speak HTTP as it should")
+        case _:
+            return _passing(field, "could not be fetched: the connection failed")
+
+
+def too_large(field: str, most_bytes: int) -> InvalidInput:
+    """The error of media of too many bytes, wherever they come from."""
+    return InvalidInput.field(
+        field,
+        f"holds more than {most_bytes} bytes",
+        remedy="send it smaller, or in parts",
+        code="MEDIA_TOO_LARGE",
+    )
+
+
+def _failed(field: str, problem: str) -> InvalidInput:
+    return InvalidInput.field(field, problem, remedy=_REMEDY, code="FETCH_FAILED")
+
+
+def _passing(field: str, problem: str) -> MeshError:
+    return Unavailable(
+        f"{field}: {problem}",
+        remedy="try again, or send the bytes",
+        code="FETCH_FAILED",
+        violations=[Violation(field, problem)],
+        retry_after=_RETRY_AFTER,
+    )
