@@ -17,6 +17,10 @@ ERRORS: Final = 1
 """llama.cpp's verbosity: further steps tell of every request, and then of what is in it."""
 PROMPT_CACHE_MEBIBYTES: Final = 128
 """How much memory may keep the state of past conversations; llama.cpp's own default is 8 GiB."""
+HTTP_THREADS: Final = 64
+"""Each request in work or waiting holds one: more than a room sends at once, so that the engine
+still answers whether it is well. llama.cpp's own default is four more than its slots.
+"""
 
 
 def main() -> None:
@@ -52,6 +56,7 @@ def serve(options: argparse.Namespace) -> Any:
     params.n_ctx, params.n_parallel = options.context * options.parallel, options.parallel
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.use_jinja = params.endpoint_metrics = True
+    params.n_threads_http = HTTP_THREADS
     # It would read the model once more, to see what fits into a card.
     params.fit_params = False
     params.cache_ram_mib = PROMPT_CACHE_MEBIBYTES
@@ -59,6 +64,8 @@ def serve(options: argparse.Namespace) -> Any:
     # What other people's conversations hold is shown to nobody, and no web page may ask.
     params.ui = params.endpoint_slots = False
     params.cors_origins = ""
+    # Without a folder to save to, it erases nothing from memory either. Nothing is saved to this.
+    params.slot_save_path = "/dev/null/"
     return xllamacpp.Server(params)
 
 

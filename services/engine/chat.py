@@ -4,7 +4,7 @@ It knows neither the contract nor what the room does with an answer.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 
 from services.chassis import call
@@ -12,16 +12,21 @@ from services.chassis.errors import InvalidInput, MeshError
 from services.engine.config import EngineConfig
 from services.engine.domain import (
     Answer,
+    Clip,
     Delta,
     Message,
     ModelInfo,
+    Picture,
     Role,
     Sampling,
     ServedModel,
     Turn,
 )
+from services.engine.errors import MediaRefused
 from services.engine.gate import Gate
+from services.engine.machine import Capabilities
 from services.engine.ports import Engine, JsonSchema
+from services.engine.show import shown
 
 
 class Chat:
@@ -44,30 +49,63 @@ class Chat:
         json_schema: JsonSchema | None = None,
     ) -> Answer:
         """Ask the engine, within the time that is left of the call under way."""
-        return await self._engine.complete(
-            messages, self._bounded(sampling), json_schema=json_schema, timeout=self._seconds()
-        )
+        while True:
+            showing = await self._shown(messages)
+            try:
+                return await self._engine.complete(
+                    showing,
+                    self._bounded(sampling),
+                    json_schema=json_schema,
+                    timeout=self._seconds(),
+                )
+            except MediaRefused:
+                if await self._shown(messages) == showing:
+                    raise
 
-    def stream(
+    async def stream(
         self, messages: Sequence[Message], sampling: Sampling
     ) -> AsyncGenerator[Delta, None]:
         """Ask the engine as `ask` does, and read its answer as it is written.
 
         Who takes the generator closes it, which stops the engine's work.
         """
-        return self._engine.stream(messages, self._bounded(sampling), timeout=self._seconds())
+        while True:
+            showing = await self._shown(messages)
+            deltas = self._engine.stream(showing, self._bounded(sampling), timeout=self._seconds())
+            async with aclosing(deltas):
+                try:
+                    # What is refused is refused before its answer begins.
+                    first = await anext(deltas)
+                except MediaRefused:
+                    if await self._shown(messages) == showing:
+                        raise
+                    continue
+                yield first
+                async for delta in deltas:
+                    yield delta
+                return
 
     async def model(self) -> ServedModel:
         """Tell which model answers; one whose engine is down is not ready."""
         try:
-            info, ready = await self._engine.model(), True
+            info, can = await self._engine.model(), await self._engine.capabilities()
         except MeshError:
-            info, ready = ModelInfo(self._config.model), False
-        return ServedModel(info, ready=ready, notice=self._config.model_notice)
+            notice = self._config.model_notice
+            return ServedModel(
+                ModelInfo(self._config.model), Capabilities(), ready=False, notice=notice
+            )
+        return ServedModel(info, can, ready=True, notice=self._config.model_notice)
 
     async def check(self) -> None:
         """Raise while the engine cannot answer."""
         await self._engine.check()
+
+    async def _shown(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Show them by what is known of the engine: each refusal teaches more of it."""
+        parts = (part for message in messages for part in message.parts)
+        if not any(isinstance(part, Picture | Clip) for part in parts):
+            return messages
+        return shown(messages, await self._engine.capabilities())
 
     def _bounded(self, sampling: Sampling) -> Sampling:
         return replace(sampling, max_tokens=sampling.max_tokens or self._config.max_tokens)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from services.engine.machine import Capabilities
+
 
 class Role(StrEnum):
     """Who speaks."""
@@ -43,7 +45,35 @@ class Picture:
     media_type: PictureType
 
 
-Part = Text | Picture
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a clip."""
+
+    picture: Picture
+    seconds: float
+    """From the clip's beginning."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A video that has been decoded once and sampled: its frames in order, at least one.
+
+    An engine that takes clips reads it as one thing in time, another is shown its frames. Either
+    gets pictures that `services.media` made: the bytes that a sender called a video stop there.
+    """
+
+    frames: tuple[Frame, ...]
+
+    def thinned(self, most: int) -> "Clip":
+        """Keep at most so many frames, spread evenly, the first and the last among them."""
+        count = len(self.frames)
+        if count <= most:
+            return self
+        step = (count - 1) / max(most - 1, 1)
+        return Clip(tuple(self.frames[round(place * step)] for place in range(most)))
+
+
+Part = Text | Picture | Clip
 
 
 @dataclass(frozen=True)
@@ -134,6 +164,7 @@ class ServedModel:
     """The model of a room."""
 
     info: ModelInfo
+    can: Capabilities
     ready: bool
     """Whether it can answer now."""
     notice: str

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from services.engine.domain import (
     Answer,
+    Clip,
     Delta,
     FinishReason,
     Message,
@@ -21,7 +22,7 @@ from services.engine.domain import (
     Sampling,
     Text,
 )
-from services.engine.openai_errors import not_the_protocol, stream_failure
+from services.engine.errors import not_the_protocol, stream_failure
 from services.engine.ports import JsonSchema
 
 _INT32_MAX = 2**31 - 1
@@ -54,8 +55,12 @@ class _LlamaMeta(BaseModel):
     n_ctx: Count = 0
 
 
-class _Listed(BaseModel):
+class Listed(BaseModel):
+    """A model in an engine's list."""
+
     id: str = Field(min_length=1)
+    owned_by: str = ""
+    """By which some engines tell who they are."""
     max_model_len: Count | None = None
     """What vLLM says."""
     meta: _LlamaMeta | None = None
@@ -63,7 +68,7 @@ class _Listed(BaseModel):
 
 
 class _Models(BaseModel):
-    data: list[_Listed] = Field(min_length=1)
+    data: list[Listed] = Field(min_length=1)
 
 
 def write_request(
@@ -109,9 +114,17 @@ def _part(part: Part) -> Mapping[str, Any]:
         case Text():
             return {"type": "text", "text": part.text}
         case Picture():
-            encoded = base64.b64encode(part.data).decode()
-            url = f"data:{part.media_type.value};base64,{encoded}"
+            url = f"data:{part.media_type.value};base64,{_base64(part)}"
             return {"type": "image_url", "image_url": {"url": url}}
+        case Clip():
+            # vLLM's own form of a video that has been sampled already: its frames as JPEG.
+            frames = ",".join(_base64(it.picture) for it in part.frames)
+            url = f"data:video/jpeg;base64,{frames}"
+            return {"type": "video_url", "video_url": {"url": url}}
+
+
+def _base64(picture: Picture) -> str:
+    return base64.b64encode(picture.data).decode()
 
 
 def read_answer(body: bytes) -> Answer:
@@ -164,16 +177,20 @@ class DeltaReader:
         )
 
 
-def read_model(body: bytes, *, wanted: str) -> ModelInfo:
-    """Read the list of models: the one that is wanted, or else the first."""
+def read_listed(body: bytes, *, wanted: str) -> Listed:
+    """Read the list of models: the one that is wanted, or else the first.
+
+    One that is wanted and not listed is taken to be there all the same, with nothing known of it.
+    """
     listed = _read(_Models, body).data
-    if wanted:
-        found = next((it for it in listed if it.id == wanted), None)
-        if found is None:
-            return ModelInfo(wanted)
-    else:
-        found = listed[0]
-    return ModelInfo(found.id, found.max_model_len or (found.meta.n_ctx if found.meta else 0))
+    if not wanted:
+        return listed[0]
+    return next((it for it in listed if it.id == wanted), Listed(id=wanted))
+
+
+def model_info(listed: Listed) -> ModelInfo:
+    """What a list tells of a model."""
+    return ModelInfo(listed.id, listed.max_model_len or (listed.meta.n_ctx if listed.meta else 0))
 
 
 def _finish_reason(said: str | None) -> FinishReason:

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
 from services.engine.domain import Answer, Delta, Message, ModelInfo, Sampling
+from services.engine.machine import Capabilities, Load, Released
 
 JsonSchema = Mapping[str, Any]
 
@@ -13,7 +14,8 @@ class Engine(Protocol):
 
     Every method raises errors of the mesh's family alone: `Unavailable` while the engine is down or
     loading, `Exhausted` when it has too much to do, `TimedOut` when it is slow, `InvalidInput` when
-    the request is too much for the model.
+    the request is too much for the model, and of that `MediaRefused` when it holds more pictures
+    or clips than the engine takes, which `capabilities` tells from then on.
     """
 
     async def complete(
@@ -51,4 +53,19 @@ class Engine(Protocol):
 
     async def check(self) -> None:
         """Return when the engine can answer now; raise `Unavailable` otherwise."""
+        ...
+
+    async def capabilities(self) -> Capabilities:
+        """Tell what the engine takes: asked once, and refined by what it refuses."""
+        ...
+
+    async def load(self) -> Load:
+        """Tell how busy the engine is now."""
+        ...
+
+    async def release_memory(self) -> tuple[Released, ...]:
+        """Have the engine drop what it keeps beside its work; tell what it dropped.
+
+        Answers under way are not harmed: a busy engine keeps what they need.
+        """
         ...

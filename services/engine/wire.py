@@ -78,8 +78,11 @@ def model_to_pb(model: ServedModel) -> model_pb2.Model:
     """Write the model of a room."""
     return model_pb2.Model(
         name=model.info.name,
-        engine="openai",
+        engine=model.can.kind.value,
         ready=model.ready,
         context_tokens=model.info.context_tokens,
         notice=model.notice,
+        native_video=model.can.clips != 0,
+        structured_output=bool(model.can.schema),
+        max_images=model.can.pictures or 0,
     )

@@ -14,6 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.doubles.engine_programs import Program
+
 Body = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -28,6 +30,7 @@ class EngineServer:
 
     def __init__(self) -> None:
         self.url = ""
+        self.program = Program()
         self.reply: Callable[[Body], str] = lambda body: SENTENCE
         """Makes the whole answer to a request."""
         self.faults: deque[Fault] = deque()
@@ -50,6 +53,7 @@ class EngineServer:
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
         self.chatting.set()
+        self.program.running += 1
         try:
             if self.faults:
                 return await self.faults.popleft()(request)
@@ -59,15 +63,18 @@ class EngineServer:
         except (asyncio.CancelledError, ConnectionResetError):
             self.hung_up.set()
             raise
+        finally:
+            self.program.running -= 1
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         if self.models_fault is not None:
             return await self.models_fault(request)
-        return web.json_response(
-            {"object": "list", "data": [{"id": MODEL, "meta": {"n_ctx": CONTEXT_TOKENS}}]}
-        )
+        listed = {"id": MODEL, "owned_by": self.program.owner, "meta": {"n_ctx": CONTEXT_TOKENS}}
+        return web.json_response({"object": "list", "data": [listed]})
 
     async def _answer(self, request: web.Request, body: Body) -> web.StreamResponse:
+        if refused := self.program.refusal(body):
+            return refused
         contents = [message["content"] for message in body["messages"]]
         parts = [part for content in contents for part in _parts(content)]
         images = [part for part in parts if part["type"] == "image_url"]
@@ -199,7 +206,11 @@ async def engine_server() -> AsyncIterator[EngineServer]:
     server = EngineServer()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.add_routes(
-        [web.post("/v1/chat/completions", server.chat), web.get("/v1/models", server.models)]
+        [
+            web.post("/v1/chat/completions", server.chat),
+            web.get("/v1/models", server.models),
+            *server.program.routes(),
+        ]
     )
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()

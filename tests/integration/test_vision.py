@@ -100,7 +100,7 @@ async def test_a_stream_says_what_the_whole_answer_says(channel: grpc.aio.Channe
 async def test_the_model_is_told_and_the_room_is_healthy(channel: grpc.aio.Channel) -> None:
     stub = pb_grpc.VisionServiceStub(channel)
     model = (await client.call(stub.GetModel, pb.GetModelRequest())).model
-    assert (model.name, model.engine, model.ready) == (ALIAS, "openai", True)
+    assert (model.name, model.engine, model.ready) == (ALIAS, "llama.cpp", True)
     assert model.context_tokens > 0
     assert await first_health(channel) == health_pb2.HealthCheckResponse.SERVING
 

@@ -8,12 +8,25 @@ from services.chassis import call
 from services.chassis.errors import InvalidInput, TimedOut, Unavailable
 from services.engine.chat import Chat, require_question
 from services.engine.config import EngineConfig
-from services.engine.domain import Message, Role, Sampling, Text, Turn
+from services.engine.domain import (
+    Clip,
+    Frame,
+    Message,
+    Picture,
+    PictureType,
+    Role,
+    Sampling,
+    Text,
+    Turn,
+)
+from services.engine.machine import EngineKind
 from services.engine.openai import OpenAIEngine
 from tests.doubles import engine_server as faults
 from tests.doubles.engine_server import EngineServer, engine_server
 
 QUESTION = [Message(Role.USER, (Text("?"),))]
+JPEG = Picture(b"\xff\xd8x", PictureType.JPEG)
+VIDEO = [Message(Role.USER, (Clip(tuple(Frame(JPEG, it / 2) for it in range(9))), Text("?")))]
 
 
 @pytest.fixture
@@ -76,6 +89,68 @@ async def test_a_model_whose_engine_is_down_is_told_as_configured_and_not_ready(
     assert (model.info.name, model.ready) == ("m", False)
     with pytest.raises(Unavailable):
         await chat.check()
+
+
+async def ask(chat: Chat) -> None:
+    await chat.ask(VIDEO, Sampling())
+
+
+async def stream(chat: Chat) -> None:
+    _ = [it async for it in chat.stream(VIDEO, Sampling())]
+
+
+def kinds(body: faults.Body) -> list[str]:
+    return [part["type"] for part in body["messages"][0]["content"]]
+
+
+FRAMES = ["text", "image_url"] * 9 + ["text"]
+
+
+@pytest.mark.parametrize("way", [ask, stream])
+async def test_a_video_goes_whole_to_an_engine_that_takes_it(
+    chat: Chat, server: EngineServer, way
+) -> None:
+    server.program.owner = "vllm"
+    await way(chat)
+    assert [kinds(it) for it in server.bodies] == [["text", "video_url", "text"]]
+
+
+@pytest.mark.parametrize("way", [ask, stream])
+async def test_a_video_goes_as_timed_frames_to_an_engine_that_takes_none(
+    chat: Chat, server: EngineServer, way
+) -> None:
+    await way(chat)
+    assert [kinds(it) for it in server.bodies] == [FRAMES]
+
+
+@pytest.mark.parametrize("way", [ask, stream])
+async def test_an_engine_that_refuses_a_video_is_shown_what_it_takes_and_then_at_once(
+    chat: Chat, server: EngineServer, way
+) -> None:
+    server.program.owner, server.program.most = "vllm", {"image": 3, "video": 0}
+    await way(chat)
+    thinned = ["text", "image_url"] * 3 + ["text"]
+    assert [kinds(it) for it in server.bodies] == [["text", "video_url", "text"], FRAMES, thinned]
+    await way(chat)
+    assert kinds(server.bodies[3]) == thinned
+
+
+@pytest.mark.parametrize("way", [ask, stream])
+async def test_a_refusal_that_nothing_can_be_done_about_is_told(
+    chat: Chat, server: EngineServer, way
+) -> None:
+    server.program.owner, server.program.most = "vllm", {"image": 0, "video": 0}
+    with pytest.raises(InvalidInput) as refused:
+        await way(chat)
+    assert refused.value.message == "the model does not see"
+
+
+async def test_the_model_is_told_with_what_its_engine_takes(
+    chat: Chat, server: EngineServer
+) -> None:
+    server.program.owner = "vllm"
+    model = await chat.model()
+    assert (model.ready, model.can.kind, model.can.clips) == (True, EngineKind.VLLM, None)
 
 
 def test_a_conversation_must_end_with_the_user() -> None:

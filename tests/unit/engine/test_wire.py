@@ -16,6 +16,7 @@ from services.engine.domain import (
     ServedModel,
     Turn,
 )
+from services.engine.machine import Capabilities
 
 
 def test_turns_keep_their_order_text_and_bytes() -> None:
@@ -44,7 +45,9 @@ def test_sampling_that_is_left_out_stays_open_and_zeros_do_not() -> None:
 
 
 def test_a_model_is_written_with_its_notice() -> None:
-    written = wire.model_to_pb(ServedModel(ModelInfo("m", 4096), ready=True, notice="n"))
+    written = wire.model_to_pb(
+        ServedModel(ModelInfo("m", 4096), Capabilities(), ready=True, notice="n")
+    )
     assert (written.name, written.engine, written.ready) == ("m", "openai", True)
     assert (written.context_tokens, written.notice) == (4096, "n")
 

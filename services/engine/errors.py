@@ -1,12 +1,15 @@
-"""What an OpenAI-compatible engine refuses, and how its connections fail, in the mesh's own errors.
+"""What an engine refuses, and how its connections fail, in the mesh's own errors.
 
 Nothing of what the engine wrote crosses over: it may repeat the prompt or name an address of the
 inside.
 """
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 import aiohttp
@@ -23,6 +26,29 @@ from services.chassis.errors import (
 
 _SOON: Final = timedelta(seconds=1)
 _LATEST: Final = timedelta(hours=1)
+
+
+class Media(StrEnum):
+    """What an engine may take only so many of."""
+
+    PICTURES = "pictures"
+    """Pictures, a clip's frames among them where it is shown as such."""
+    CLIPS = "clips"
+    """Clips that it is sent whole."""
+
+
+class MediaRefused(InvalidInput):
+    """The engine takes at most so many pictures or clips in a request; perhaps none."""
+
+    def __init__(self, media: Media, most: int) -> None:
+        if media is Media.PICTURES and not most:
+            problem, remedy = "the model does not see", "send text alone, or ask another model"
+        else:
+            problem = f"the engine takes at most {most} {media.value} in a request"
+            remedy = "send fewer"
+        super().__init__(problem, remedy=remedy, code=f"TOO_MANY_{media.name}")
+        self.media = media
+        self.most = most
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> MeshError:
@@ -88,8 +114,9 @@ def cut_short() -> Unavailable:
 def not_the_protocol() -> Internal:
     """The error of an engine that does not speak as it should."""
     return Internal(
-        "the engine's answer is not of the OpenAI chat protocol",
-        remedy="check that the room's engine address ends in the API's base, such as /v1",
+        "the engine's answer is not of the protocol that it is asked by",
+        remedy="check the room's engine address, which ends in the API's base, such as /v1, where "
+        "the protocol is OpenAI's",
         code="ENGINE_PROTOCOL",
     )
 
@@ -101,6 +128,11 @@ def _refused_request(body: bytes) -> MeshError:
             remedy="send fewer or smaller pictures, less text, or ask for fewer tokens",
             code="CONTEXT_EXCEEDED",
         )
+    message = _message(body)
+    if said := _MOST_MEDIA.match(message):
+        return MediaRefused(_MEDIA[said[2]], int(said[1]))
+    if message.startswith(_BLIND_SIGNS):
+        return MediaRefused(Media.PICTURES, 0)
     return InvalidInput(
         "the engine does not take this request",
         remedy="send what its model can read: fewer pictures, or a simpler JSON schema",
@@ -108,18 +140,43 @@ def _refused_request(body: bytes) -> MeshError:
     )
 
 
-# llama.cpp names the error's type, OpenAI its code, vLLM only says so in words.
+# llama.cpp names the error's type, OpenAI its code; vLLM and Ollama only say so in words.
 _CONTEXT_SIGNS: Final = (
-    "exceed_context_size",
-    "context_length_exceeded",
-    "maximum context length",
-    "maximum model length",
+    b"exceed_context_size",
+    b"context_length_exceeded",
+    b"maximum context length",
+    b"maximum model length",
+    b"exceeds the context length",
+)
+# As vLLM says it. Only a message that begins so is believed: further on it may repeat the prompt,
+# whose author would then set a limit for everybody.
+_MOST_MEDIA: Final = re.compile(r"At most (\d{1,4}) (image|video)\(s\) may be provided")
+_MEDIA: Final = {"image": Media.PICTURES, "video": Media.CLIPS}
+# As llama.cpp says it, and Ollama, which has llama.cpp inside.
+_BLIND_SIGNS: Final = (
+    "image input is not supported",
+    "Multimodal data provided, but model does not support",
 )
 
 
 def _is_context_exceeded(body: bytes) -> bool:
-    text = body.decode(errors="replace").lower()
+    text = body.lower()
     return any(sign in text for sign in _CONTEXT_SIGNS)
+
+
+def _message(body: bytes) -> str:
+    """What an error says in words. Ollama wraps that of its llama.cpp once more, as a string."""
+    said: object = body.decode(errors="replace")
+    for _ in range(4):
+        if isinstance(said, str) and said.startswith("{"):
+            try:
+                said = json.loads(said)
+            except (ValueError, RecursionError):
+                return ""
+        if not isinstance(said, dict):
+            break
+        said = said.get("error", said.get("message"))
+    return said if isinstance(said, str) else ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta:
