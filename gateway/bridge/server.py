@@ -130,8 +130,9 @@ async def _answer(route: Route, request: web.Request, stubs: Mapping[str, Any]) 
     form = await forms.read(request) if route.takes_form else {}
     asked = Request(body, dict(request.match_info), dict(request.query), form)
     tenant = request.headers.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
+    priority = call.Priority.read(request.headers.get(names.PRIORITY_HEADER, ""))
     deadline = time.monotonic() + limits.UNARY_DEADLINE.total_seconds()
-    with call.use(call.Call(f"{route.verb} {route.path}", tenant, deadline)):
+    with call.use(call.Call(f"{route.verb} {route.path}", tenant, priority, deadline)):
         return await carry(route.answer(asked), stubs, large=len(body) > limits.MEBIBYTE)
 
 

@@ -1,5 +1,5 @@
-"""What is known of the call under way: who asks, what for, and until when. Read by cores and
-carried on by `client`.
+"""What is known of the call under way: who asks, what for, how urgently, and until when. Read by
+cores and carried on by `client`.
 """
 
 import time
@@ -7,8 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 
 from services.chassis import names
+
+
+class Priority(StrEnum):
+    """Who goes first where calls must wait, in this order."""
+
+    LIVE = "live"
+    """A stream that is of no use later: frames, speech."""
+    INTERACTIVE = "interactive"
+    """Somebody waits for the answer."""
+    JOB = "job"
+    """Nobody waits; a job will be done in time."""
+
+    @classmethod
+    def read(cls, text: str) -> "Priority":
+        """Read a priority from metadata; what is none of ours is interactive."""
+        return next((it for it in cls if it == text), cls.INTERACTIVE)
 
 
 @dataclass(frozen=True)
@@ -19,6 +36,8 @@ class Call:
     """The full RPC name, such as `/mesh.jobs.v1.JobService/GetJob`. Empty outside a call."""
     tenant: str = names.DEFAULT_TENANT
     """Whose data the call may see."""
+    priority: Priority = Priority.INTERACTIVE
+    """How urgent the call is."""
     deadline: float | None = None
     """When the caller stops waiting, on the monotonic clock. None: never."""
 

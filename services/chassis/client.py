@@ -1,5 +1,5 @@
-"""Calls from room to room: deadlines and tenants carried on, failures raised as the family of
-errors. It knows no contract.
+"""Calls from room to room: deadlines, tenants and priorities carried on, failures raised as the
+family of errors. It knows no contract, and never tries again: who asked decides when.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -31,7 +31,7 @@ async def call(method: Callable[..., Any], request: Any, *, timeout: float | Non
     seconds = _seconds(timeout, limits.UNARY_DEADLINE.total_seconds())
     with telemetry.calling(_name(method)) as trace:
         try:
-            return await method(request, timeout=seconds, metadata=(*trace, _tenant()))
+            return await method(request, timeout=seconds, metadata=(*trace, *_caller()))
         except grpc.RpcError as failed:
             raise status.from_rpc_error(failed) from None
 
@@ -42,7 +42,7 @@ async def stream(
     """Read a stream; closing the iterator cancels the call. Raises what the room raised."""
     seconds = _seconds(timeout, limits.STREAM_DEADLINE.total_seconds())
     with telemetry.calling(_name(method)) as trace:
-        responses = method(request, timeout=seconds, metadata=(*trace, _tenant()))
+        responses = method(request, timeout=seconds, metadata=(*trace, *_caller()))
     try:
         async for response in responses:
             yield response
@@ -52,8 +52,9 @@ async def stream(
         responses.cancel()
 
 
-def _tenant() -> tuple[str, str]:
-    return names.TENANT_HEADER, calls.current().tenant
+def _caller() -> tuple[tuple[str, str], ...]:
+    now = calls.current()
+    return (names.TENANT_HEADER, now.tenant), (names.PRIORITY_HEADER, now.priority.value)
 
 
 def _name(method: Callable[..., Any]) -> str:

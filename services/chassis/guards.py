@@ -44,15 +44,16 @@ async def _abort(rpc: Rpc, error: errors.MeshError) -> None:
 
 @asynccontextmanager
 async def know_caller(rpc: Rpc) -> AsyncIterator[None]:
-    """Make the call current: its tenant, as the edge or the calling room states it, and its
-    deadline.
+    """Make the call current: its tenant and priority, as the edge or the calling room states them,
+    and its deadline.
     """
     metadata = dict(rpc.context.invocation_metadata() or ())
     tenant = metadata.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
+    priority = call.Priority.read(str(metadata.get(names.PRIORITY_HEADER, "")))
     granted = (limits.STREAM_DEADLINE if rpc.streaming else limits.UNARY_DEADLINE).total_seconds()
     asked = rpc.context.time_remaining()
     seconds = granted if asked is None else min(asked, limits.STREAM_DEADLINE.total_seconds())
-    current = call.Call(rpc.method, str(tenant), time.monotonic() + seconds)
+    current = call.Call(rpc.method, str(tenant), priority, time.monotonic() + seconds)
     with call.use(current):
         yield
 

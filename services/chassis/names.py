@@ -17,3 +17,18 @@ TENANT_HEADER: Final = "x-mesh-tenant"
 """
 DEFAULT_TENANT: Final = "default"
 """The tenant of a mesh that asks for no keys."""
+PRIORITY_HEADER: Final = "x-mesh-priority"
+"""The metadata key in which a call's priority travels; the edge lets callers lower it, not raise
+it.
+"""
+
+ENGINE_LIMIT: Final = "mesh.engine.limit"
+"""The metric of how many calls a room gives its engine at once now."""
+ENGINE_CALLS: Final = "mesh.engine.calls"
+"""The metric of how many calls are at the engine."""
+ENGINE_WAITING: Final = "mesh.engine.waiting"
+"""The metric of how many calls wait for the engine, by `PRIORITY`."""
+ENGINE_REFUSED: Final = "mesh.engine.refused"
+"""The metric of calls that were refused because the engine has too much to do, by `PRIORITY`."""
+PRIORITY: Final = "mesh.priority"
+"""The attribute of a metric that tells a call's priority: live, interactive or job."""

@@ -3,9 +3,11 @@
 It knows neither the contract nor what the room does with an answer.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import replace
+from typing import Final
 
 from services.chassis import call
 from services.chassis.errors import InvalidInput, MeshError
@@ -24,9 +26,12 @@ from services.engine.domain import (
 )
 from services.engine.errors import MediaRefused
 from services.engine.gate import Gate
+from services.engine.limit import Limit
 from services.engine.machine import Capabilities
 from services.engine.ports import Engine, JsonSchema
 from services.engine.show import shown
+
+_LOAD_SECONDS: Final = 1.0
 
 
 class Chat:
@@ -35,10 +40,11 @@ class Chat:
     def __init__(self, engine: Engine, config: EngineConfig) -> None:
         self._engine = engine
         self._config = config
-        self._gate = Gate(calls=config.engine_calls, waiting=config.engine_waiting)
+        limit = Limit(most=config.engine_calls)
+        self._gate = Gate(limit, waiting=config.engine_waiting)
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Hold a place at the engine for a block. Raises `Exhausted` when too many wait for one."""
+        """Hold a place at the engine for a block. Raises `Exhausted` when it has too much to do."""
         return self._gate.turn()
 
     async def ask(
@@ -97,8 +103,13 @@ class Chat:
         return ServedModel(info, can, ready=True, notice=self._config.model_notice)
 
     async def check(self) -> None:
-        """Raise while the engine cannot answer."""
+        """Raise while the engine cannot answer; asked often, it keeps the gate informed."""
         await self._engine.check()
+        if self._gate.is_full:
+            # Not to be told is no illness.
+            with suppress(MeshError, TimeoutError):
+                async with asyncio.timeout(_LOAD_SECONDS):
+                    self._gate.told((await self._engine.load()).waiting)
 
     async def _shown(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Show them by what is known of the engine: each refusal teaches more of it."""

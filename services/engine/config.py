@@ -20,7 +20,8 @@ class EngineConfig(RoomConfig):
     """The most tokens of an answer for which the caller names no number."""
     engine_seconds: float = Field(default=115.0, gt=0, le=3_600)
     """The most seconds that one answer may take; a call's own deadline may come sooner."""
-    engine_calls: int = Field(default=16, ge=1, le=1_024)
-    """The most calls at the engine at once."""
+    engine_calls: int = Field(default=128, ge=1, le=1_024)
+    """The most calls at the engine at once; how many there are follows what it gets done."""
     engine_waiting: int = Field(default=64, ge=0, le=1_024)
-    """The most calls that wait for their turn; further ones are refused at once."""
+    """The most calls of each priority that wait for their turn; further ones are refused at once.
+    """

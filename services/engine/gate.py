@@ -1,26 +1,57 @@
-"""A bound on what is asked of an engine at once: so many at work, so many waiting, others refused.
+"""Admission to an engine: as many calls at once as it has use for, so many waiting in each class,
+others refused at once and told when to come again.
 
+Whoever could not be answered before its deadline, by what calls took of late, is refused at once
+too: its answer would be thrown away. Waiting ends with the call: who leaves gives its place back.
 It knows nothing of what is asked.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
+from services.chassis import call
+from services.chassis.call import Priority
 from services.chassis.errors import Exhausted
+from services.engine import gauges
+from services.engine.limit import Limit
+from services.engine.line import Line, Waiter
 
-_RETRY_AFTER: Final = timedelta(seconds=1)
+_REMEDY: Final = "try again after the time told, or ask for less at once"
+_SOONEST: Final = timedelta(seconds=0.1)
+_LATEST: Final = timedelta(seconds=60)
+_UNKNOWN: Final = timedelta(seconds=1)
+_NEW_SHARE: Final = 0.1
+"""The share of the newest call in what calls take."""
 
 
 class Gate:
-    """Lets calls through in the order in which they come."""
+    """Gives turns at an engine, `waiting` calls of each class held back at most."""
 
-    def __init__(self, *, calls: int, waiting: int) -> None:
-        self._turns = asyncio.Semaphore(calls)
-        self._most = calls + waiting
+    def __init__(
+        self, limit: Limit, *, waiting: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._limit = limit
+        self._line: Line[asyncio.Future[None]] = Line(room=waiting)
+        self._clock = clock
         self._inside = 0
+        self._seconds = 0.0
+        """What a call takes at the engine. Zero: none was answered yet."""
+        self._count_refused = gauges.watch(
+            limit=lambda: limit.places, calls=lambda: self._inside, waiting=self._line.waiting
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """Whether calls wait for a turn."""
+        return bool(self._line)
+
+    def told(self, waiting: int | None) -> None:
+        """Take note of how many calls wait inside the engine. None: it does not say."""
+        self._limit.told(waiting)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -28,11 +59,59 @@ class Gate:
 
         The wait ends with the deadline of the call under way, which cancels it.
         """
-        if self._inside >= self._most:
-            raise Exhausted("the engine has too much to do", retry_after=_RETRY_AFTER)
-        self._inside += 1
+        await self._enter()
+        begun = self._clock()
         try:
-            async with self._turns:
-                yield
+            yield
+            self._learn(begun)
+        except Exhausted:
+            self._limit.refused()
+            raise
         finally:
-            self._inside -= 1
+            self._leave()
+
+    async def _enter(self) -> None:
+        if not self._line and self._inside < self._limit.places:
+            self._inside += 1
+            return
+        now = call.current()
+        left = now.remaining()
+        if left is not None and left < self._wait(now.priority) + self._seconds:
+            raise self._refusal(now.priority)
+        waiter = Waiter(asyncio.get_running_loop().create_future(), now.priority, now.tenant)
+        sent_away = self._line.join(waiter)
+        if sent_away is waiter:
+            raise self._refusal(now.priority)
+        if sent_away is not None:
+            sent_away.key.set_exception(self._refusal(now.priority))
+        try:
+            await waiter.key
+        except asyncio.CancelledError:
+            self._line.leave(waiter)
+            if not waiter.key.cancelled() and waiter.key.exception() is None:
+                # It left just as it was called.
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self._inside -= 1
+        while self._line and self._inside < self._limit.places:
+            called = self._line.next().key
+            if not called.done():
+                self._inside += 1
+                called.set_result(None)
+
+    def _learn(self, begun: float) -> None:
+        now = self._clock()
+        took = now - begun
+        self._seconds += (took - self._seconds) * (_NEW_SHARE if self._seconds else 1)
+        self._limit.ended(now, full=bool(self._line))
+
+    def _wait(self, priority: Priority) -> float:
+        return (self._line.ahead_of(priority) + 1) * self._seconds / self._limit.places
+
+    def _refusal(self, priority: Priority) -> Exhausted:
+        self._count_refused(priority)
+        wait = timedelta(seconds=self._wait(priority))
+        after = min(max(wait, _SOONEST), _LATEST) if wait else _UNKNOWN
+        return Exhausted("the engine has too much to do", remedy=_REMEDY, retry_after=after)

@@ -94,7 +94,7 @@ class Attempt:
         created_by = propagate.extract({"traceparent": self.claim.trace})
         tracer = trace.get_tracer(__name__)
         with (
-            call.use(call.Call(tenant=job.tenant)),
+            call.use(call.Call(tenant=job.tenant, priority=call.Priority.JOB)),
             tracer.start_as_current_span(
                 f"job {job.type}", context=created_by, kind=SpanKind.CONSUMER
             ),

@@ -7,7 +7,7 @@
 - Anything else says that the job itself is wrong, and ends it.
 
 Waits double from attempt to attempt and are spread by chance, so that jobs that failed together do
-not all come back together; a longer wait that the engine asks for is kept to.
+not all come back together; a longer wait that the engine asks for is kept to, and spread likewise.
 """
 
 from datetime import datetime, timedelta
@@ -47,7 +47,8 @@ def judge(
         case Unavailable() | Exhausted():
             if now - claim.waiting_since >= patience:
                 return told
-            return Failure(told, max(wait, error.retry_after or timedelta()), counts=False)
+            asked = (error.retry_after or timedelta()) * (1 + chance / 2)
+            return Failure(told, max(wait, asked), counts=False)
         case TimedOut() | Conflict() | Internal():
             return Failure(told, wait, counts=True) if claim.attempts_left > 0 else told
         case _:

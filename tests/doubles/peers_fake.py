@@ -14,6 +14,7 @@ from mesh.types.v1 import transcript_pb2
 from mesh.vision.v1 import vision_service_pb2 as vision_pb
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
+from services.chassis import call
 from services.chassis.config import RoomConfig
 from services.chassis.server import Server
 
@@ -30,6 +31,8 @@ class FakePeers(
     word: str = "stocking"
     described: list[bytes] = field(default_factory=list)
     """The pictures whose description was answered, in order."""
+    priorities: set[str] = field(default_factory=set)
+    """What descriptions were asked for with."""
     judged: list[str] = field(default_factory=list)
     failing: list[Exception] = field(default_factory=list)
     """Raised by the next descriptions, one each."""
@@ -40,6 +43,7 @@ class FakePeers(
 
     async def Describe(self, request, context):  # noqa: N802 - the contract's name
         picture = request.image.data
+        self.priorities.add(call.current().priority.value)
         if self.failing:
             raise self.failing.pop(0)
         if picture in self.holds:

@@ -129,6 +129,13 @@ async def test_the_room_works_for_the_tenant_that_the_edge_names(bridge, http, r
     assert received[0].metadata["x-mesh-tenant"] == "acme"
 
 
+async def test_who_asks_for_less_hurry_gets_it(edge, http, received):
+    headers = {"x-mesh-priority": "job"}
+    async with http.get(f"{edge.url}/api/v1/jobs/{JOB}", headers=headers):
+        pass
+    assert received[0].metadata["x-mesh-priority"] == "job"
+
+
 async def test_nobody_names_a_tenant_from_outside(edge, http, received):
     headers = {"x-mesh-tenant": "victim"}
     async with http.get(f"{edge.url}/api/v1/jobs/{JOB}", headers=headers):

@@ -13,6 +13,7 @@ from aiohttp import web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.chassis import client, errors, limits
+from services.chassis.call import Priority
 from tests.doubles import edge as edges
 from tests.doubles import keys, otlp, rooms
 
@@ -448,6 +449,23 @@ async def test_nobody_can_say_from_outside_which_tenant_it_is(edge, http, channe
     async with http.get(f"{edge.url}/api/v1/jobs", headers=SPOOFED) as answer:
         headers = (await answer.json())["headers"]
     assert "victim" not in headers.values()
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"), [("job", "job"), ("live", ""), ("interactive", ""), ("LIVE", ""), ("", "")]
+)
+@pytest.mark.parametrize("name", ["x-mesh-priority", "asked-priority"])
+async def test_a_caller_may_step_behind_others_and_never_before_them(
+    name, said, counts, edge, http, channel, received
+):
+    async with http.get(f"{edge.url}/mesh/v1/jobs", headers={name: said}) as answer:
+        assert answer.status == 200
+    await rooms.call(channel, LIST, metadata=[(name, said)])
+    async with http.get(f"{edge.url}/api/v1/jobs", headers={name: said}) as answer:
+        bridged = (await answer.json())["headers"]
+    for metadata in (received[0].metadata, received[1].metadata, bridged):
+        assert Priority.read(metadata.get("x-mesh-priority", "")) == (counts or "interactive")
+        assert "asked-priority" not in metadata
 
 
 CARRIERS = {

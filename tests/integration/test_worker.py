@@ -147,6 +147,7 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     assert [it.progress.done_steps for it in steps] == list(range(1, 11))
     told = {it.step: it.text for it in steps}
     assert told["describe/2"] == "A worker is stocking."
+    assert rooms.priorities == {"job"}
 
 
 async def test_a_recording_is_transcribed(database, url, store, address):

@@ -21,6 +21,10 @@ async def tell_call(value):
     return f"{now.tenant} {now.remaining():.0f}"
 
 
+async def tell_priority(value):
+    return call.current().priority
+
+
 async def fail(value):
     raise errors.Exhausted("full", retry_after=timedelta(seconds=3))
 
@@ -30,6 +34,15 @@ async def test_a_call_carries_the_tenant_and_the_deadline_on():
         with call.use(call.Call(tenant="acme", deadline=time.monotonic() + 7.2)):
             answer = await client.call(method_of(channel, "unary_unary"), StringValue())
     assert answer.value == "acme 7"
+
+
+async def test_a_call_carries_the_priority_on():
+    async with echo.serving(tell_priority) as channel:
+        with call.use(call.Call(priority=call.Priority.JOB)):
+            answer = await client.call(method_of(channel, "unary_unary"), StringValue())
+            streamed = client.stream(method_of(channel, "unary_stream"), StringValue())
+            assert [it.value async for it in streamed] == ["first", "job"]
+    assert answer.value == "job"
 
 
 async def test_a_call_ends_at_its_own_timeout_when_that_is_sooner():

@@ -47,6 +47,21 @@ async def test_the_tenant_is_the_one_that_the_edge_states():
         assert await echo.ask(channel, "unary_unary", "x") == [names.DEFAULT_TENANT]
 
 
+async def priority_of(value):
+    return call.current().priority
+
+
+@pytest.mark.parametrize(
+    ("stated", "counts"),
+    [("live", "live"), ("job", "job"), ("first", "interactive"), ("", "interactive")],
+)
+async def test_the_priority_is_the_one_that_is_stated_as_far_as_there_is_such(stated, counts):
+    async with echo.serving(priority_of) as channel:
+        said = ((names.PRIORITY_HEADER, stated),)
+        assert await echo.ask(channel, "unary_unary", "x", metadata=said) == [counts]
+        assert await echo.ask(channel, "unary_unary", "x") == ["interactive"]
+
+
 @pytest.mark.parametrize(("asked", "granted"), [(None, 120), (5.0, 5), (999_999.0, 21_600)])
 async def test_a_call_has_the_callers_deadline_or_the_rooms(asked, granted):
     context = SimpleNamespace(invocation_metadata=lambda: (), time_remaining=lambda: asked)

@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -19,7 +20,8 @@ from services.engine.domain import (
     Text,
     Turn,
 )
-from services.engine.machine import EngineKind
+from services.engine.limit import Limit
+from services.engine.machine import EngineKind, Load
 from services.engine.openai import OpenAIEngine
 from tests.doubles import engine_server as faults
 from tests.doubles.engine_server import EngineServer, engine_server
@@ -151,6 +153,31 @@ async def test_the_model_is_told_with_what_its_engine_takes(
     server.program.owner = "vllm"
     model = await chat.model()
     assert (model.ready, model.can.kind, model.can.clips) == (True, EngineKind.VLLM, None)
+
+
+@pytest.mark.parametrize("answer", [Load(waiting=7), Unavailable("no metrics")])
+async def test_an_engine_is_asked_how_many_wait_inside_it_while_calls_wait_outside(
+    server: EngineServer, monkeypatch: pytest.MonkeyPatch, answer: Load | Unavailable
+) -> None:
+    told: list[int | None] = []
+    monkeypatch.setattr(Limit, "told", lambda _, waiting: told.append(waiting))
+    config = EngineConfig(listen="127.0.0.1:0", engine_url=server.url, engine_calls=1)
+    async with OpenAIEngine(server.url) as engine:
+        monkeypatch.setattr(engine, "load", AsyncMock(side_effect=[answer]))
+        chat = Chat(engine, config)
+        async with chat.turn():
+            await chat.check()
+            assert told == []
+            waiter = asyncio.create_task(_pass(chat))
+            await asyncio.sleep(0)
+            await chat.check()
+        await waiter
+    assert told == ([7] if isinstance(answer, Load) else [])
+
+
+async def _pass(chat: Chat) -> None:
+    async with chat.turn():
+        pass
 
 
 def test_a_conversation_must_end_with_the_user() -> None:

@@ -80,6 +80,7 @@ def test_waits_double_up_to_the_longest(attempt, seconds, claim):
     assert spread == timedelta(seconds=seconds) / 2
 
 
-def test_a_wait_that_the_engine_asks_for_is_kept_to(claim):
+def test_a_wait_that_the_engine_asks_for_is_kept_to_and_spread(claim):
     error = errors.Exhausted("full", retry_after=timedelta(seconds=40))
-    assert judged(error, claim).delay == timedelta(seconds=40)
+    assert judged(error, claim, chance=0.0).delay == timedelta(seconds=40)
+    assert judged(error, claim, chance=1.0).delay == timedelta(seconds=60)

@@ -1,0 +1,169 @@
+"""How many calls an engine is given at once, found out by watching what it gets done.
+
+Up to the engine's capacity more calls at once get more done; beyond it they only wait there, where
+no live call can overtake them. Latency cannot tell the two apart: an engine that works in batches
+is slower with each call and still gets more done. So the size is tried out, as hill climbing does:
+the rate of answers is measured at a lower and at a higher rung of a ladder, and the higher one is
+worth it when it brings a quarter of the gain that an engine without bound would show. Between
+trials a margin of a quarter is added, so that the engine never idles while an answer is carried off
+and the next call comes. Trials that change nothing become rare. Where the engine itself tells how
+many calls wait in it, more than the margin forbid a rise and bring the limit down; where it
+refuses, the limit falls too.
+
+Only ends of calls while others wait are counted: an engine that is not full shows nothing of its
+capacity. It knows neither time nor what is asked; both are told.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+_WORTH: Final = 1 / 4
+"""The share of the ideal gain from which on a higher size is worth it."""
+_WORTH_WHEN_NONE_WAIT: Final = 1 / 8
+"""The same while the engine says that no call waits in it."""
+_MARGIN: Final = 4
+"""One more call for so many of the size."""
+_ENDS: Final = 32
+_ENDS_PER_PLACE: Final = 6
+"""How many ends of calls measure one size: enough that chance seldom decides."""
+_RESTS: Final = {+1: 16, -1: 48}
+"""The most measures between two trials: a trial of fewer calls costs, one of more hardly."""
+_CHANGED: Final = 1.5
+"""From this factor on the engine is not what it was, and a trial is due."""
+
+
+class _Phase(Enum):
+    REST = "rest"
+    LOW = "low"
+    HIGH = "high"
+
+
+@dataclass
+class _Measure:
+    skipped: int = 0
+    ended: int = 0
+    begun: float = 0.0
+
+
+class Limit:
+    """Follows the capacity of one engine, from 1 to `most` calls."""
+
+    def __init__(self, *, most: int, start: int = 4) -> None:
+        self._ladder = _ladder(most)
+        self._rung = max(i for i, size in enumerate(self._ladder) if size <= max(1, start))
+        self._most = most
+        self._phase = _Phase.LOW
+        self._step = +1
+        self._rest = 0
+        self._rests = dict.fromkeys(_RESTS, 1)
+        self._low = self._usual = 0.0
+        self._waiting: int | None = None
+        self._fell = False
+        """Whether it fell, and most of those at the engine began before that."""
+        self._measure = _Measure()
+        if len(self._ladder) == 1:
+            self._phase = _Phase.REST
+
+    @property
+    def places(self) -> int:
+        """How many calls may be at the engine now."""
+        size = self._ladder[self._tried()]
+        return min(self._most, size + self._margin() if self._phase is _Phase.REST else size)
+
+    def ended(self, now: float, *, full: bool) -> None:
+        """Take note of a call that was answered; `full` says that others wait for its place."""
+        measure = self._measure
+        if not full:
+            self._measure = _Measure()
+        elif measure.skipped < self.places:
+            # These began under another size.
+            measure.skipped += 1
+            measure.begun = now
+        else:
+            self._fell = False
+            measure.ended += 1
+            if measure.ended >= _ENDS + _ENDS_PER_PLACE * self.places and now > measure.begun:
+                self._judge(measure.ended / (now - measure.begun))
+
+    def told(self, waiting: int | None) -> None:
+        """Take note of how many calls wait inside the engine, by its own word, if it has one."""
+        self._waiting = waiting
+        # Just after a trial those wait that it has sent.
+        settled = self._phase is _Phase.REST and self._measure.skipped >= self.places
+        if settled and (waiting or 0) > self._margin():
+            self._fall()
+
+    def refused(self) -> None:
+        """Take note that the engine has too much to do."""
+        if not self._fell:
+            self._fall()
+
+    def _tried(self) -> int:
+        step = {_Phase.LOW: min(0, self._step), _Phase.HIGH: max(0, self._step)}
+        return self._rung + step.get(self._phase, 0)
+
+    def _margin(self) -> int:
+        return max(1, self._ladder[self._rung] // _MARGIN)
+
+    def _judge(self, rate: float) -> None:
+        self._measure = _Measure()
+        match self._phase:
+            case _Phase.REST:
+                changed = not 1 / _CHANGED < rate / (self._usual or rate) < _CHANGED
+                self._usual = rate
+                self._rest -= 1
+                if (changed or self._rest <= 0) and len(self._ladder) > 1:
+                    self._phase = _Phase.LOW
+            case _Phase.LOW:
+                self._low = rate
+                self._phase = _Phase.HIGH
+            case _Phase.HIGH:
+                self._decide(rate)
+
+    def _decide(self, rate: float) -> None:
+        if self._is_worth(rate) == (self._step > 0):
+            self._rung += self._step
+            self._rests = dict.fromkeys(_RESTS, 1)
+            self._low = rate
+            if self._leads_on():
+                # What was the high size of a rise is the low one of the next.
+                self._phase = _Phase.HIGH if self._step > 0 else _Phase.LOW
+                return
+        else:
+            self._rests[self._step] = min(2 * self._rests[self._step], _RESTS[self._step])
+        self._step = -self._step
+        self._settle()
+
+    def _leads_on(self) -> bool:
+        return 0 <= self._rung + self._step < len(self._ladder)
+
+    def _is_worth(self, rate: float) -> bool:
+        if self._step > 0 and (self._waiting or 0) > self._margin():
+            return False
+        at = self._tried()
+        ideal = self._ladder[at] / self._ladder[at - 1] - 1
+        worth = _WORTH if self._waiting is None else _WORTH_WHEN_NONE_WAIT
+        return rate / self._low - 1 >= worth * ideal
+
+    def _fall(self) -> None:
+        self._rung = max(0, self._rung - 1)
+        self._step = +1
+        self._settle()
+        self._fell = True
+
+    def _settle(self) -> None:
+        if not self._leads_on():
+            self._step = -self._step
+        self._phase = _Phase.REST
+        self._rest = self._rests[self._step]
+        self._usual = 0.0
+        self._measure = _Measure()
+
+
+def _ladder(most: int) -> list[int]:
+    sizes = [1]
+    while sizes[-1] < most:
+        last = sizes[-1]
+        sizes.append(min(most, last + max(1, (1 << last.bit_length()) // 4)))
+    return sizes

@@ -1,0 +1,113 @@
+"""Who waits, and who is next: live calls before interactive ones, those before jobs, and within a
+class one tenant after the other.
+
+Nobody starves: of the places that are given while a lower class waits, every sixteenth is its. A
+class that is full takes a caller whose tenant waits with fewer than another by sending that one's
+newest away. It knows neither time nor what is waited for.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from services.chassis.call import Priority
+
+PATIENCE: Final = 16
+"""Every how many places a class that others go before gets one nevertheless."""
+
+Key = TypeVar("Key")
+
+
+@dataclass(eq=False)
+class Waiter(Generic[Key]):
+    """One who waits."""
+
+    key: Key
+    priority: Priority
+    tenant: str
+
+
+class _Class(Generic[Key]):
+    def __init__(self) -> None:
+        self.tenants: OrderedDict[str, deque[Waiter[Key]]] = OrderedDict()
+        self.count = 0
+        self.passed_over = 0
+
+    def add(self, waiter: Waiter[Key]) -> None:
+        self.tenants.setdefault(waiter.tenant, deque()).append(waiter)
+        self.count += 1
+
+    def remove(self, waiter: Waiter[Key]) -> None:
+        mine = self.tenants[waiter.tenant]
+        mine.remove(waiter)
+        self.count -= 1
+        if not mine:
+            del self.tenants[waiter.tenant]
+
+    def next(self) -> Waiter[Key]:
+        tenant, mine = next(iter(self.tenants.items()))
+        waiter = mine[0]
+        self.remove(waiter)
+        if mine:
+            self.tenants.move_to_end(tenant)
+        self.passed_over = 0
+        return waiter
+
+    def newest_of_most(self) -> Waiter[Key]:
+        return max(self.tenants.values(), key=len)[-1]
+
+    def held_by(self, tenant: str) -> int:
+        return len(self.tenants.get(tenant, ()))
+
+
+class Line(Generic[Key]):
+    """Holds at most `room` of each class."""
+
+    def __init__(self, *, room: int) -> None:
+        self._room = room
+        self._classes: dict[Priority, _Class[Key]] = {it: _Class() for it in Priority}
+
+    def __len__(self) -> int:
+        return sum(it.count for it in self._classes.values())
+
+    def waiting(self, priority: Priority) -> int:
+        """How many of a class wait."""
+        return self._classes[priority].count
+
+    def ahead_of(self, priority: Priority) -> int:
+        """How many wait that a newcomer of a class goes behind."""
+        return sum(self._classes[it].count for it in _down_to(priority))
+
+    def join(self, waiter: Waiter[Key]) -> Waiter[Key] | None:
+        """Let somebody wait. Returns who cannot stay for it: nobody, another, or the newcomer."""
+        its = self._classes[waiter.priority]
+        if its.count >= self._room:
+            if not its.count or its.held_by(waiter.tenant) + 1 >= its.held_by(
+                its.newest_of_most().tenant
+            ):
+                return waiter
+            sent_away = its.newest_of_most()
+            its.remove(sent_away)
+            its.add(waiter)
+            return sent_away
+        its.add(waiter)
+        return None
+
+    def leave(self, waiter: Waiter[Key]) -> None:
+        """Forget somebody who waits no more; who was called already is not in the line."""
+        its = self._classes[waiter.priority]
+        if waiter in its.tenants.get(waiter.tenant, ()):
+            its.remove(waiter)
+
+    def next(self) -> Waiter[Key]:
+        """Take who is next out of the line, which must not be empty."""
+        waiting = [it for it in self._classes.values() if it.count]
+        chosen = next((it for it in waiting if it.passed_over >= PATIENCE - 1), waiting[0])
+        for lower in waiting[waiting.index(chosen) + 1 :]:
+            lower.passed_over += 1
+        return chosen.next()
+
+
+def _down_to(priority: Priority) -> list[Priority]:
+    order = list(Priority)
+    return order[: order.index(priority) + 1]

@@ -1,0 +1,142 @@
+"""The limit against a simulated engine of fixed slots, in simulated time and under endless load."""
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.engine.limit import Limit
+
+SERVICE = 0.1
+
+
+def same(_: random.Random) -> float:
+    return SERVICE
+
+
+def spread(chance: random.Random) -> float:
+    return SERVICE * chance.uniform(0.5, 1.5)
+
+
+@dataclass
+class Engine:
+    """Works on `slots` calls at once and lets others wait inside; each pauses `gap` around it."""
+
+    limit: Limit
+    slots: int
+    gap: float = 0.05 * SERVICE
+    draw: Callable[[random.Random], float] = spread
+    tells: bool = False
+    now: float = 0.0
+    waiting: int = 0
+    places: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(1)
+        self._numbers = itertools.count()
+        self._events: list[tuple[float, int, bool]] = []
+        self._given = self._busy = 0
+
+    def answer(self, calls: int) -> float:
+        """Answer so many calls; returns the share of the slots' time that was worked."""
+        begun = self.now
+        for _ in range(calls):
+            self._answer_one()
+        return calls * SERVICE / self.slots / (self.now - begun)
+
+    def _answer_one(self) -> None:
+        while True:
+            while self._given < self.limit.places:
+                self._given += 1
+                self._later(self.gap, answered=False)
+            self.now, _, answered = heapq.heappop(self._events)
+            if answered:
+                break
+            self.waiting += 1
+            self._work()
+        self._busy -= 1
+        self._given -= 1
+        self._work()
+        if self.tells:
+            self.limit.told(self.waiting)
+        self.limit.ended(self.now, full=True)
+        self.places.append(self.limit.places)
+
+    def _work(self) -> None:
+        while self.waiting and self._busy < self.slots:
+            self.waiting -= 1
+            self._busy += 1
+            self._later(self.draw(self._chance), answered=True)
+
+    def _later(self, seconds: float, *, answered: bool) -> None:
+        heapq.heappush(self._events, (self.now + seconds, next(self._numbers), answered))
+
+
+@pytest.mark.parametrize("draw", [same, spread])
+@pytest.mark.parametrize("slots", [1, 2, 3, 4, 8, 16, 32])
+def test_it_finds_the_slots_of_an_engine_and_keeps_them_at_work(
+    slots: int, draw: Callable[[random.Random], float]
+) -> None:
+    engine = Engine(Limit(most=128), slots, draw=draw)
+    engine.answer(3_000 + 300 * slots)
+    assert engine.answer(8_000) >= 0.97
+    usual = sorted(engine.places[-8_000:])[4_000]
+    assert slots < usual <= 1.5 * slots + 1
+
+
+@pytest.mark.parametrize("slots", [2, 8, 32])
+def test_it_finds_them_by_the_engines_own_word_too(slots: int) -> None:
+    engine = Engine(Limit(most=128), slots, tells=True)
+    engine.answer(4_000)
+    assert engine.answer(8_000) >= 0.95
+    assert sorted(engine.places[-8_000:])[4_000] <= 1.5 * slots + 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (8, 1), (1, 8)])
+def test_it_follows_an_engine_that_changes(before: int, after: int) -> None:
+    engine = Engine(Limit(most=64), before)
+    engine.answer(5_000)
+    engine.slots = after
+    engine.answer(5_000)
+    assert engine.answer(4_000) >= 0.95
+    assert sorted(engine.places[-4_000:])[2_000] <= 1.5 * after + 1
+
+
+def test_it_makes_up_for_the_time_between_two_calls() -> None:
+    engine = Engine(Limit(most=64), 2, gap=SERVICE)
+    engine.answer(4_000)
+    assert engine.answer(8_000) >= 0.95
+
+
+def test_it_never_leaves_its_bounds() -> None:
+    engine = Engine(Limit(most=5), 32)
+    engine.answer(2_000)
+    assert set(engine.places) <= {4, 5}
+    alone = Engine(Limit(most=1), 32)
+    alone.answer(500)
+    assert set(alone.places) == {1}
+
+
+def test_an_engine_that_is_not_full_teaches_nothing() -> None:
+    limit = Limit(most=64)
+    places = limit.places
+    for second in range(1_000):
+        limit.ended(float(second), full=False)
+    assert limit.places == places
+
+
+def test_refusals_bring_it_down_once_for_all_that_were_under_way() -> None:
+    limit = Limit(most=64, start=16)
+    limit.refused()
+    fallen = limit.places
+    assert fallen < 16
+    for _ in range(10):
+        limit.refused()
+    assert limit.places == fallen
+    for end in range(fallen + 1):
+        limit.ended(float(end), full=True)
+    limit.refused()
+    assert limit.places < fallen

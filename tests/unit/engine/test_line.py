@@ -1,0 +1,86 @@
+import pytest
+
+from services.chassis.call import Priority
+from services.engine.line import PATIENCE, Line, Waiter
+
+LIVE, INTERACTIVE, JOB = Priority
+
+
+def line_of(*waiting: tuple[str, Priority, str], room: int = 99) -> Line[str]:
+    line: Line[str] = Line(room=room)
+    for key, priority, tenant in waiting:
+        assert line.join(Waiter(key, priority, tenant)) is None
+    return line
+
+
+def order(line: Line[str]) -> list[str]:
+    return [line.next().key for _ in range(len(line))]
+
+
+def test_live_goes_before_interactive_and_that_before_jobs() -> None:
+    line = line_of(("j", JOB, "a"), ("i", INTERACTIVE, "a"), ("l", LIVE, "a"))
+    assert [line.ahead_of(it) for it in Priority] == [1, 2, 3]
+    assert order(line) == ["l", "i", "j"]
+
+
+def test_tenants_of_a_class_take_turns_and_each_keeps_its_own_order() -> None:
+    line = line_of(*((f"a{n}", JOB, "a") for n in range(3)), ("b0", JOB, "b"), ("c0", JOB, "c"))
+    assert order(line) == ["a0", "b0", "c0", "a1", "a2"]
+
+
+@pytest.mark.parametrize("lower", [INTERACTIVE, JOB])
+def test_a_lower_class_gets_every_sixteenth_place_however_many_go_before_it(
+    lower: Priority,
+) -> None:
+    line = line_of(*((f"low{n}", lower, "a") for n in range(3)))
+    given = []
+    for n in range(3 * PATIENCE):
+        line.join(Waiter(f"live{n}", LIVE, "a"))
+        given.append(line.next().key)
+    assert [n for n, key in enumerate(given) if key.startswith("low")] == [15, 31, 47]
+
+
+def test_no_class_starves_when_all_are_full() -> None:
+    line = line_of(*((f"{it}", it, "a") for it in Priority))
+    given = []
+    for _ in range(10 * PATIENCE):
+        given.append(line.next())
+        line.join(given[-1])
+    counts = {it: sum(one.priority is it for one in given) for it in Priority}
+    assert counts[LIVE] > 130
+    assert counts[INTERACTIVE] >= 9
+    assert counts[JOB] >= 9
+
+
+def test_each_class_has_room_of_its_own() -> None:
+    line = line_of(("j", JOB, "a"), room=1)
+    late = Waiter("late", JOB, "a")
+    assert line.join(late) is late
+    assert line.join(Waiter("l", LIVE, "a")) is None
+    assert line.waiting(JOB) == line.waiting(LIVE) == 1
+
+
+def test_a_full_class_sends_the_newest_of_its_largest_tenant_away_for_a_smaller_one() -> None:
+    line = line_of(("b0", JOB, "b"), *((f"a{n}", JOB, "a") for n in range(3)), room=4)
+    sent_away = line.join(Waiter("b1", JOB, "b"))
+    assert sent_away is not None
+    assert sent_away.key == "a2"
+    refused = Waiter("b2", JOB, "b")
+    assert line.join(refused) is refused
+    assert order(line) == ["b0", "a0", "b1", "a1"]
+
+
+def test_without_room_nobody_waits() -> None:
+    line: Line[str] = Line(room=0)
+    waiter = Waiter("x", LIVE, "a")
+    assert line.join(waiter) is waiter
+    assert len(line) == 0
+
+
+def test_who_leaves_is_forgotten_and_who_was_called_can_leave_too() -> None:
+    line = line_of(("a", JOB, "a"))
+    gone = Waiter("gone", JOB, "a")
+    line.join(gone)
+    line.leave(gone)
+    line.leave(line.next())
+    assert len(line) == 0
