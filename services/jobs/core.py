@@ -4,6 +4,7 @@ and stops them. It knows neither the contract nor who keeps the jobs; each calle
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from opentelemetry import propagate
@@ -55,7 +56,14 @@ class Jobs:
         self._store = store
 
     async def create(
-        self, type: str, draft: Draft, *, client_data: ClientData | None, request_id: str
+        self,
+        type: str,
+        draft: Draft,
+        *,
+        client_data: ClientData | None,
+        request_id: str,
+        priority: int,
+        run_after: datetime | None,
     ) -> Job:
         """Accept a job whole, or not at all."""
         kind = _known(type)
@@ -72,6 +80,8 @@ class Jobs:
             client_data=client_data,
             request_id=request_id or None,
             trace=carrier.get("traceparent", ""),
+            priority=priority,
+            run_after=run_after,
         )
         return await self._store.create(new)
 

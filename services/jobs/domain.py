@@ -134,6 +134,10 @@ class Job:
     client_data: ClientData | None = field(repr=False)
     last_sequence: int
     """The sequence of its newest event: which version of the job this is."""
+    priority: int = 0
+    """The greater, the sooner it is taken up among those that wait."""
+    run_after: datetime | None = None
+    """Not to be taken up before. None: at once."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,10 @@ class NewJob:
     """The client's own key, unique within the tenant."""
     trace: str = ""
     """The W3C traceparent of the call that creates it. Empty: none."""
+    priority: int = 0
+    """From -100 to 100: the greater, the sooner it is taken up."""
+    run_after: datetime | None = None
+    """Not to be taken up before. None: at once."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The jobs room's services as gRPC sees them: each method reads, asks the core, and writes."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,8 @@ class JobServicer(pb_grpc.JobServiceServicer):
             wire.draft_from_pb(request.input),
             client_data=_attached(request),
             request_id=request.request_id,
+            priority=request.priority,
+            run_after=_run_after(request),
         )
         return pb.CreateJobResponse(job=wire.job_to_pb(job))
 
@@ -122,6 +125,12 @@ def _job_id(
     request: pb.GetJobRequest | pb.RetryJobRequest | pb.CancelJobRequest | pb.WatchJobRequest,
 ) -> JobId:
     return JobId(UUID(request.id))
+
+
+def _run_after(request: pb.CreateJobRequest) -> datetime | None:
+    if not request.HasField("run_after_time"):
+        return None
+    return wire.time_from_pb(request.run_after_time, "run_after_time")
 
 
 def _attached(request: pb.CreateJobRequest | pb.RetryJobRequest) -> Any:

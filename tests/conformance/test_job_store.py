@@ -140,6 +140,25 @@ async def test_the_job_that_waited_longest_is_claimed_first(store, queue):
     assert all(claim.job.attempt == 1 and claim.job.start_time for claim in claims)
 
 
+async def test_a_more_urgent_job_is_claimed_first(store, queue):
+    wanted = [(await store.create(replace(NEW, priority=it))).id for it in (-100, 0, 100, 7)]
+    made = [(await claim_one(queue)).job for _ in wanted]
+    assert [job.id for job in made] == [wanted[2], wanted[3], wanted[1], wanted[0]]
+    assert [job.priority for job in made] == [100, 7, 0, -100]
+
+
+async def test_a_job_is_not_claimed_before_its_time(store, queue):
+    later, earlier = datetime.now(UTC) + timedelta(hours=1), datetime(2020, 1, 1, tzinfo=UTC)
+    waits = await store.create(replace(NEW, run_after=later, priority=100))
+    now = await store.create(NEW)
+    due = await store.create(replace(NEW, run_after=earlier))
+    claims = await queue.claim("worker-1", limit=9, lease=LEASE)
+    # A time that has passed is no way to the front.
+    assert [claim.job.id for claim in claims] == [now.id, due.id]
+    assert (await store.get("acme", waits.id)).run_after == later
+    assert (waits.run_after, due.run_after) == (later, earlier)
+
+
 async def test_stats_count_what_waits_and_what_is_held_of_one_tenant(store, queue):
     for tenant in ("acme", "acme", "acme", "acme", "other"):
         await store.create(replace(NEW, tenant=tenant))
@@ -265,7 +284,7 @@ async def test_a_job_that_loses_every_worker_is_given_up(store, queue):
         await claim_one(queue, lease=RUN_OUT)
         assert await queue.reclaim() == 1
     job = await store.get("acme", job.id)
-    assert (job.state, job.error.reason) == (JobState.FAILED, "WORKER_LOST")
+    assert (job.state, job.error.reason) == (JobState.FAILED, "WORKER_DIED")
     assert job.end_time is not None
     assert (await kinds(store, job))[-1] is K.FAILED
     assert await queue.claim("worker-1", limit=1, lease=LEASE) == []

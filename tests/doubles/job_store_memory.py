@@ -71,8 +71,11 @@ class MemoryJobStore:
             error=None,
             client_data=new.client_data,
             last_sequence=0,
+            priority=new.priority,
+            run_after=new.run_after,
         )
         kept = self.kept[job.id] = Kept(job, new, {blob.key: blob for blob in new.blobs})
+        kept.run_after = max(now, new.run_after or now)
         self._change(kept, JobEventKind.CREATED)
         self.bells.ring("work")
         return kept.job
@@ -161,7 +164,7 @@ class MemoryJobStore:
             if kept.job.state is JobState.PENDING and kept.run_after <= now
         ]
         claims = []
-        for kept in sorted(due, key=lambda kept: kept.run_after)[:limit]:
+        for kept in sorted(due, key=lambda kept: (-kept.job.priority, kept.run_after))[:limit]:
             kept.token += 1
             kept.charged += 1
             kept.lease_expires = now + lease
@@ -197,7 +200,7 @@ class MemoryJobStore:
         for kept in expired:
             state, error = JobState.PENDING, kept.job.error
             if kept.charged >= 3:
-                state, error = JobState.FAILED, JobError("WORKER_LOST", "its worker died", True)
+                state, error = JobState.FAILED, JobError("WORKER_DIED", "its worker died", True)
             self._let_go(
                 kept, JobEventKind.LEASE_EXPIRED, state, error, "its worker's lease ran out"
             )

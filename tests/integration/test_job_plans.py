@@ -17,12 +17,12 @@ LEASE = timedelta(minutes=1)
 NEW = NewJob("acme", JobType.CAPTION_V1, CaptionInput("", ()), (), request_id="known")
 ENDED, WAITING = 40_000, 2_000
 MANY = f"""
-    INSERT INTO jobs (id, tenant, type, state, run_after, request_id, input, create_time,
-        update_time, waiting_since)
-    SELECT gen_random_uuid(), 'acme', 'caption_v1',
-        CASE WHEN n <= {ENDED} THEN 'completed' ELSE 'pending' END, now(), 'r' || n,
-        '{{"prompt": "", "images": []}}', now() + n * interval '1 s', now(), now()
+    INSERT INTO jobs (id, tenant, type, state, request_id, input, create_time, update_time)
+    SELECT gen_random_uuid(), 'acme', 'caption_v1', CASE WHEN n <= {ENDED} THEN 'completed' END,
+        'r' || n, '{{"prompt": "", "images": []}}', now() + n * interval '1 s', now()
     FROM generate_series(1, {ENDED + WAITING}) AS n;
+    INSERT INTO job_queue (id, tenant, type, run_after, waiting_since, update_time)
+    SELECT id, tenant, type, now(), now(), now() FROM jobs WHERE state IS NULL;
     INSERT INTO job_events (job_id, sequence, time, kind, step, text, done_steps, total_steps,
         current_step)
     SELECT id, 1, now(), 'created', '', '', 0, 0, '' FROM jobs;

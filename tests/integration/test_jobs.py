@@ -10,6 +10,7 @@ import grpc
 import psycopg
 import pytest
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
 from mesh.jobs.v1 import job_input_pb2, job_pb2, media_service_pb2, session_service_pb2
@@ -145,6 +146,31 @@ async def test_a_created_job_is_told_of_without_its_bytes(stub):
     assert (second.id, second.HasField("capture_time")) == ("1", False)
     assert not front.data
     assert not job.HasField("output")
+
+
+async def test_a_job_says_how_urgent_it_is_and_when_it_may_begin(stub, queue):
+    soon = Timestamp()
+    soon.FromDatetime(datetime.now(UTC) + LEASE)
+    waits = await create(stub, priority=100, run_after_time=soon)
+    urgent, plain = await create(stub, priority=7), await create(stub)
+    assert (waits.priority, waits.run_after_time) == (100, soon)
+    assert (plain.priority, plain.HasField("run_after_time")) == (0, False)
+    claims = await queue.claim("worker-1", limit=9, lease=LEASE)
+    assert [str(claim.job.id) for claim in claims] == [urgent.id, plain.id]
+    assert await get(stub, waits.id) == waits
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"priority": 101}, "priority"),
+        ({"run_after_time": Timestamp(seconds=10**15)}, "run_after_time"),
+    ],
+)
+async def test_an_urgency_or_a_time_that_is_none_is_refused(stub, given, field):
+    code, _, fields = await refused(create(stub, **given))
+    assert (code, fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+    assert await count(stub) == 0
 
 
 async def test_pictures_that_all_have_times_are_put_in_order(stub, queue):

@@ -212,9 +212,9 @@ async def test_a_job_whose_worker_is_killed_is_finished_by_another(url, store, r
         async with asyncio.timeout(20):
             await rooms.held.wait()
             await recorded(store, job, "describe/0", "describe/1", "describe/2")
-        before = list(rooms.described)
         first.send_signal(signal.SIGKILL)
         await first.wait()
+    before = list(rooms.described)
     rooms.holds.clear()
     async with worker_process(url, address):
         job = await ended(store, job)

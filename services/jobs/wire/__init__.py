@@ -3,6 +3,7 @@
 from services.jobs.wire.inputs import draft_from_pb
 from services.jobs.wire.jobs import client_data_from_pb, event_to_pb, job_to_pb, state_from_pb
 from services.jobs.wire.outputs import transcript_from_pb
+from services.jobs.wire.times import time_from_pb
 
 __all__ = [
     "client_data_from_pb",
@@ -10,5 +11,6 @@ __all__ = [
     "event_to_pb",
     "job_to_pb",
     "state_from_pb",
+    "time_from_pb",
     "transcript_from_pb",
 ]

@@ -56,6 +56,8 @@ def job_to_pb(job: Job, *, with_input: bool = True, with_output: bool = True) ->
         output=output_to_pb(job.output) if with_output and job.output else None,
         error=_error_to_pb(job.error) if job.error else None,
         client_data=None if job.client_data is None else ParseDict(dict(job.client_data), Struct()),
+        priority=job.priority,
+        run_after_time=time_to_pb(job.run_after),
     )
 
 

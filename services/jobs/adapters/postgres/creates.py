@@ -9,9 +9,10 @@ from sqlalchemy import text
 from sqlalchemy.sql.elements import TextClause
 
 from services.jobs import record
+from services.jobs.adapters.postgres import arrays
 from services.jobs.adapters.postgres.changes import CHANNEL, WORK
 from services.jobs.content import Blob
-from services.jobs.domain import JobEventKind, JobId, JobState, NewJob
+from services.jobs.domain import JobEventKind, JobId, NewJob
 
 # `given` is in the order of request ids: two statements that bring the same ones do not wait for
 # each other. A job that was known already is not among those returned.
@@ -21,19 +22,28 @@ CREATES: Final[TextClause] = text(
     WITH given AS MATERIALIZED (
         SELECT * FROM unnest(
             CAST(:id AS uuid[]), CAST(:tenant AS text[]), CAST(:type AS text[]),
+            CAST(:priority AS smallint[]), CAST(:run_after AS timestamptz[]),
             CAST(:request_id AS text[]), CAST(:input AS text[]), CAST(:client_data AS text[]),
             CAST(:trace AS text[])
-        ) AS given(id, tenant, type, request_id, input, client_data, trace)
+        ) AS given(
+            id, tenant, type, priority, run_after, request_id, input, client_data, trace
+        )
     ), created AS (
         INSERT INTO jobs (
-            id, tenant, type, state, run_after, request_id, input, client_data, trace,
-            create_time, update_time, waiting_since
+            id, tenant, type, priority, run_after, request_id, input, client_data, trace,
+            create_time, update_time
         )
-        SELECT id, tenant, type, '{JobState.PENDING}', now(), request_id, CAST(input AS json),
-            CAST(client_data AS json), trace, clock_timestamp(), clock_timestamp(), now()
+        SELECT id, tenant, type, priority, run_after, request_id, CAST(input AS json),
+            CAST(client_data AS json), coalesce(trace, ''), clock_timestamp(), clock_timestamp()
         FROM given
         ON CONFLICT (tenant, request_id) WHERE request_id IS NOT NULL DO NOTHING
-        RETURNING id, create_time, update_time
+        RETURNING id, tenant, type, priority, run_after, create_time, update_time
+    ), queued AS (
+        INSERT INTO job_queue (
+            id, tenant, type, priority, run_after, waiting_since, update_time
+        )
+        SELECT id, tenant, type, priority, greatest(run_after, now()), now(), update_time
+        FROM created
     ), event AS (
         INSERT INTO job_events (
             job_id, sequence, time, kind, step, text, done_steps, total_steps, current_step
@@ -46,7 +56,7 @@ CREATES: Final[TextClause] = text(
             CAST(:blob_data AS bytea[])
         ) AS of_job(id, key, media_type, data) JOIN created ON created.id = of_job.id
     )
-    SELECT created.*, rung FROM created CROSS JOIN (
+    SELECT id, create_time, update_time, rung FROM created CROSS JOIN (
         SELECT pg_notify('{CHANNEL}', '{WORK}') AS rung FROM created HAVING count(*) > 0
     ) AS once
     """  # noqa: S608
@@ -72,22 +82,23 @@ class Creation:
         return sum(len(blob.data) for blob in self.new.blobs)
 
 
-def columns(
-    creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]
-) -> dict[str, list[Any]]:
+def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) -> dict[str, Any]:
     """Turn creations into the parameters of `CREATES`."""
     ordered = sorted(creations, key=lambda it: (it.new.tenant, it.new.request_id or ""))
+    new = [it.new for it in ordered]
     return {
-        "id": [it.id for it in ordered],
-        "tenant": [it.new.tenant for it in ordered],
-        "type": [it.new.type.value for it in ordered],
-        "request_id": [it.new.request_id for it in ordered],
-        "input": [record.dump_json(it.new.input) for it in ordered],
-        "client_data": [_json(it.new.client_data) for it in ordered],
-        "trace": [it.new.trace for it in ordered],
-        "blob_id": [job_id for job_id, _ in blobs],
-        "blob_key": [blob.key for _, blob in blobs],
-        "blob_type": [blob.media_type for _, blob in blobs],
+        "id": arrays.literal(it.id for it in ordered),
+        "tenant": arrays.literal(it.tenant for it in new),
+        "type": arrays.literal(it.type for it in new),
+        "priority": arrays.literal(it.priority for it in new),
+        "run_after": arrays.literal(it.run_after for it in new),
+        "request_id": arrays.literal(it.request_id for it in new),
+        "input": arrays.literal(record.dump_json(it.input) for it in new),
+        "client_data": arrays.literal(_json(it.client_data) for it in new),
+        "trace": arrays.literal(it.trace or None for it in new),
+        "blob_id": arrays.literal(job_id for job_id, _ in blobs),
+        "blob_key": arrays.literal(blob.key for _, blob in blobs),
+        "blob_type": arrays.literal(blob.media_type for _, blob in blobs),
         "blob_data": [blob.data for _, blob in blobs],
     }
 

@@ -35,11 +35,22 @@ _DRIVER: Final = "postgresql+psycopg"
 _CONNECTIONS: Final = 10
 _POOL_SECONDS: Final = 10
 _REST_SECONDS: Final = 1
+_OPTIONS: Final = {
+    # A statement that takes longer than any of ours has reason to is given up.
+    "statement_timeout": "30s",
+    "timezone": "UTC",
+    # Each statement finds a few rows by index, whatever the planner last heard of tables that are
+    # empty in one minute and full in the next; so that one plan will do, and stays.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
 _CONNECTING: Final = {
     "connect_timeout": 5,
     "application_name": "sensorium-jobs",
-    # A statement that takes longer than any of ours has reason to is given up.
-    "options": "-c statement_timeout=30s -c timezone=UTC",
+    "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
     # A server that vanished without a word is noticed in this time.
     "tcp_user_timeout": 10_000,
 }

@@ -6,23 +6,18 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import (
-    JSON,
-    case,
-    literal,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import select
 
 from services.chassis.errors import Conflict, Internal
 from services.jobs import record
+from services.jobs.adapters.postgres import arrays
 from services.jobs.adapters.postgres.batches import Batches
-from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
+from services.jobs.adapters.postgres.changes import CANCEL, WORK
 from services.jobs.adapters.postgres.claims import CLAIMS
 from services.jobs.adapters.postgres.database import Database
+from services.jobs.adapters.postgres.leases import HEARTBEAT, RECLAIM
 from services.jobs.adapters.postgres.rows import claim_from_row
-from services.jobs.adapters.postgres.tables import IS_HELD, job_blobs, job_steps, jobs
+from services.jobs.adapters.postgres.tables import job_blobs, job_steps
 from services.jobs.adapters.postgres.writes import WRITES, Write, columns, write
 from services.jobs.bells import Bell
 from services.jobs.content import Blob, JobOutput
@@ -37,15 +32,8 @@ from services.jobs.domain import (
     Progress,
 )
 
-WORKER_LOST: Final = JobError(
-    reason="WORKER_LOST",
-    message="its worker died or froze at every attempt; look at the workers' logs, then retry it",
-    retryable=True,
-)
-FIRST_TOKEN: Final = 1
+FIRST_TOKEN: Final = 2
 """That of a job which no worker has held before: it can have no recorded steps."""
-_STOPPING: Final = jobs.c.state == JobState.CANCELLING
-_LET_GO: Final = {"worker": None, "lease_expires": None}
 
 
 class PostgresJobQueue:
@@ -65,51 +53,18 @@ class PostgresJobQueue:
         self, claims: Collection[Claim], *, lease: timedelta
     ) -> Mapping[JobId, JobState]:
         """Renew leases. Returns the states of the jobs still held; the others are lost."""
-        tokens = [(claim.job.id, claim.token) for claim in claims]
-        # In the order of ids, as in `writes`.
-        held = (
-            select(jobs.c.id)
-            .where(jobs.c.lease_expires.is_not(None), tuple_(jobs.c.id, jobs.c.token).in_(tokens))
-            .order_by(jobs.c.id)
-            .with_for_update(key_share=True)
-            .cte("held")
-        )
-        statement = (
-            update(jobs)
-            .values(lease_expires=NOW + lease)
-            .where(jobs.c.id == held.c.id)
-            .returning(jobs.c.id, jobs.c.state)
-        )
-        return {JobId(row.id): JobState(row.state) for row in await self._database.rows(statement)}
+        given = {
+            "id": arrays.literal(claim.job.id for claim in claims),
+            "token": arrays.literal(claim.token for claim in claims),
+            "lease": lease,
+        }
+        rows = await self._database.rows(HEARTBEAT, given)
+        return {JobId(row.id): JobState(row.state) for row in rows}
 
     async def reclaim(self) -> int:
         """Take jobs from workers whose lease ran out, and tell how many."""
-        expired = (
-            select(jobs.c.id)
-            .where(IS_HELD, jobs.c.lease_expires < NOW)
-            .with_for_update(skip_locked=True)
-            .cte("expired")
-        )
-        used_up = jobs.c.charged_attempts >= jobs.c.max_attempts
-        lost = literal(record.dump(WORKER_LOST), JSON)
-        change = (
-            update(jobs)
-            .values(
-                state=case(
-                    (_STOPPING, JobState.CANCELLED),
-                    (used_up, JobState.FAILED),
-                    else_=JobState.PENDING,
-                ),
-                error=case((_STOPPING, jobs.c.error), (used_up, lost), else_=jobs.c.error),
-                end_time=case((_STOPPING | used_up, TIME)),
-                run_after=NOW,
-                **_LET_GO,
-            )
-            .where(jobs.c.id == expired.c.id)
-        )
-        text = "its worker's lease ran out"
-        statement = told(change, JobEventKind.LEASE_EXPIRED, text=text, bell=WORK, whole=False)
-        return len(await self._database.rows(statement))
+        [row] = await self._database.rows(RECLAIM)
+        return len(row.ids or ())
 
     async def steps(self, claim: Claim) -> Mapping[str, Json]:
         """Return the results of all recorded steps."""

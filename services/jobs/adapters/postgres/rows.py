@@ -21,7 +21,7 @@ from services.jobs.domain import (
 
 
 def job_from_row(row: Row[Any]) -> Job:
-    """Read a row of `jobs`."""
+    """Read a snapshot of a job."""
     kind = JobType(row.type)
     return Job(
         id=JobId(row.id),
@@ -39,6 +39,8 @@ def job_from_row(row: Row[Any]) -> Job:
         error=None if row.error is None else record.load(JobError, row.error),
         client_data=row.client_data,
         last_sequence=row.last_sequence,
+        priority=row.priority,
+        run_after=row.run_after,
     )
 
 
@@ -60,15 +62,17 @@ def new_job(job_id: JobId, new: NewJob, row: Row[Any]) -> Job:
         error=None,
         client_data=new.client_data,
         last_sequence=1,
+        priority=new.priority,
+        run_after=new.run_after,
     )
 
 
 def claim_from_row(row: Row[Any]) -> Claim:
-    """Read a row of `jobs` that was just claimed."""
+    """Read a row that `CLAIMS` returned."""
     return Claim(
         job=job_from_row(row),
         token=row.token,
-        attempts_left=row.max_attempts - row.charged_attempts,
+        attempts_left=row.attempts_left,
         waiting_since=row.waiting_since,
         trace=row.trace,
     )

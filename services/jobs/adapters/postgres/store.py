@@ -1,25 +1,26 @@
 """Jobs for clients: kept, told of, sent back and stopped."""
 
+import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import case, delete, func, insert, select, tuple_, update
+from sqlalchemy import Select, TextClause, delete, func, insert, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.errors import Conflict, NotFound, Precondition, Resource, Unavailable
 from services.jobs import record
 from services.jobs.adapters.postgres.batches import Batches
-from services.jobs.adapters.postgres.changes import CANCEL, NOW, TIME, WORK, told
+from services.jobs.adapters.postgres.changes import CANCEL, change
 from services.jobs.adapters.postgres.creates import CREATES, Creation, columns
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.rows import events_from_rows, job_from_row, new_job
+from services.jobs.adapters.postgres.snapshots import RETRY, SNAPSHOTS, in_state
 from services.jobs.adapters.postgres.tables import (
-    IS_HELD,
-    IS_PENDING,
     job_blobs,
     job_events,
+    job_queue,
     job_steps,
     jobs,
 )
@@ -40,7 +41,21 @@ from services.jobs.ports import Selection
 
 # More than that is written blob by blob.
 _SMALL_BYTES: Final = 4 * 1024 * 1024
-_ENDED: Final = [state for state in JobState if state.is_terminal]
+
+_LIVING: Final = [state for state in JobState if not state.is_terminal]
+
+_CANCEL: Final[TextClause] = change(
+    f"""
+    FROM job_queue AS queue
+    WHERE id = :id AND tenant = :tenant AND state <> '{JobState.CANCELLING}' FOR NO KEY UPDATE
+    """,
+    becomes=f"""
+    CASE state WHEN '{JobState.PENDING}' THEN '{JobState.CANCELLED}'
+    ELSE '{JobState.CANCELLING}' END
+    """,
+    kind=f"'{JobEventKind.CANCEL_REQUESTED}'",
+    bell=f"'{CANCEL}'",
+)
 
 
 class PostgresJobStore:
@@ -60,13 +75,12 @@ class PostgresJobStore:
         job = await self._creates.put(Creation(new_job_id(), new))
         if job is not None:
             return job
-        known = select(jobs).where(jobs.c.tenant == new.tenant, jobs.c.request_id == new.request_id)
+        known = SNAPSHOTS.where(jobs.c.tenant == new.tenant, jobs.c.request_id == new.request_id)
         return job_from_row((await self._database.rows(known))[0])
 
     async def get(self, tenant: str, job_id: JobId) -> Job:
         """Return one job."""
-        statement = select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
-        for row in await self._database.rows(statement):
+        for row in await self._database.rows(_one(tenant, job_id)):
             return job_from_row(row)
         raise NotFound(
             f"there is no job {job_id}",
@@ -77,7 +91,7 @@ class PostgresJobStore:
     async def list(self, tenant: str, selection: Selection) -> Sequence[Job]:
         """Return jobs, the newest first."""
         statement = (
-            select(jobs)
+            (SNAPSHOTS if selection.state is None else in_state(selection.state))
             .where(jobs.c.tenant == tenant)
             .order_by(jobs.c.create_time.desc(), jobs.c.id.desc())
             .offset(selection.skip)
@@ -85,8 +99,6 @@ class PostgresJobStore:
         )
         if selection.type is not None:
             statement = statement.where(jobs.c.type == selection.type)
-        if selection.state is not None:
-            statement = statement.where(jobs.c.state == selection.state)
         if (after := selection.after) is not None:
             place = tuple_(jobs.c.create_time, jobs.c.id)
             statement = statement.where(place < (after.create_time, after.id))
@@ -94,42 +106,24 @@ class PostgresJobStore:
 
     async def retry(self, job: Job, revision: Revision) -> Job:
         """Send a job back to work."""
-        values = {
-            "state": JobState.PENDING,
-            "run_after": NOW,
-            "waiting_since": NOW,
-            "attempt": 0,
-            "charged_attempts": 0,
-            "output": None,
-            "error": None,
-            "end_time": None,
+        given = {
+            "id": job.id,
+            "tenant": job.tenant,
+            "last_sequence": job.last_sequence,
+            "input": None if revision.input is None else record.dump_json(revision.input),
+            "client_data": None
+            if revision.client_data is None
+            else json.dumps(revision.client_data),
+            "keeps_steps": revision.keeps_steps,
         }
-        if not revision.keeps_steps:
-            values |= {"done_steps": 0, "total_steps": 0, "current_step": ""}
-        if revision.input is not None:
-            values["input"] = record.dump(revision.input)
-        if revision.client_data is not None:
-            values["client_data"] = revision.client_data
-        change = (
-            update(jobs)
-            .values(values)
-            .where(
-                jobs.c.id == job.id,
-                jobs.c.tenant == job.tenant,
-                jobs.c.state.in_(_ENDED),
-                jobs.c.last_sequence == job.last_sequence,
-            )
-        )
         async with self._database.transaction() as connection:
-            statement = told(change, JobEventKind.RETRIED, bell=WORK)
-            row = (await connection.execute(statement)).one_or_none()
-            if row is not None:
+            if (await connection.execute(RETRY, given)).one_or_none() is not None:
                 if not revision.keeps_steps:
                     await connection.execute(delete(job_steps).where(job_steps.c.job_id == job.id))
                 if revision.blobs is not None:
                     await connection.execute(delete(job_blobs).where(job_blobs.c.job_id == job.id))
                     await _keep(connection, job.id, revision.blobs)
-                return job_from_row(row)
+                return job_from_row((await connection.execute(_one(job.tenant, job.id))).one())
         now = await self.get(job.tenant, job.id)
         if now.state.is_terminal:
             raise Conflict(f"job {job.id} has just changed", remedy="look at it and try again")
@@ -142,22 +136,10 @@ class PostgresJobStore:
 
     async def cancel(self, tenant: str, job_id: JobId) -> Job:
         """Cancel a waiting job, or tell a running one's worker to."""
-        waits = jobs.c.state == JobState.PENDING
-        change = (
-            update(jobs)
-            .values(
-                state=case((waits, JobState.CANCELLED), else_=JobState.CANCELLING),
-                end_time=case((waits, TIME)),
-            )
-            .where(
-                jobs.c.id == job_id,
-                jobs.c.tenant == tenant,
-                jobs.c.state.in_([JobState.PENDING, JobState.RUNNING]),
-            )
-        )
-        statement = told(change, JobEventKind.CANCEL_REQUESTED, bell=CANCEL)
-        for row in await self._database.rows(statement):
-            return job_from_row(row)
+        given = {"id": job_id, "tenant": tenant}
+        async with self._database.transaction() as connection:
+            if (await connection.execute(_CANCEL, given)).one().ids:
+                return job_from_row((await connection.execute(_one(tenant, job_id))).one())
         now = await self.get(tenant, job_id)
         if now.state in (JobState.COMPLETED, JobState.FAILED):
             raise Precondition(
@@ -169,12 +151,12 @@ class PostgresJobStore:
 
     async def stats(self, tenant: str) -> QueueStats:
         """Count the jobs that wait and those that workers hold."""
-        mine = select(func.count()).select_from(jobs).where(jobs.c.tenant == tenant)
-        pending, running = (mine.where(it).scalar_subquery() for it in (IS_PENDING, IS_HELD))
-        [row] = await self._database.rows(
-            select(pending.label("pending"), running.label("running"))
-        )
-        return QueueStats(row.pending, row.running)
+        waits = job_queue.c.state == JobState.PENDING
+        counts = select(
+            func.count().filter(waits).label("pending"), func.count().filter(~waits).label("held")
+        ).where(job_queue.c.tenant == tenant, job_queue.c.state.in_(_LIVING))
+        [row] = await self._database.rows(counts)
+        return QueueStats(row.pending, row.held)
 
     async def events(self, job: Job, *, after: int) -> Sequence[JobEvent]:
         """Return what had happened to the job when `job` was read, from `after` on."""
@@ -217,6 +199,10 @@ class PostgresJobStore:
         return [
             new_job(it.id, it.new, times[it.id]) if it.id in times else None for it in creations
         ]
+
+
+def _one(tenant: str, job_id: JobId) -> Select[Any]:
+    return SNAPSHOTS.where(jobs.c.id == job_id, jobs.c.tenant == tenant)
 
 
 async def _keep(connection: AsyncConnection, job_id: JobId, blobs: Sequence[Blob]) -> None:

@@ -20,11 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    literal,
-    text,
 )
-
-from services.jobs.domain import JobState
 
 metadata: Final = MetaData()
 _Time: Final = DateTime(timezone=True)
@@ -35,22 +31,17 @@ jobs: Final = Table(
     Column("id", Uuid, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("type", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    # NULL while the job lives: its state stands in `job_queue` then, and so does all that changes.
+    Column("state", Text),
     Column("priority", SmallInteger, nullable=False, server_default="0"),
-    Column("run_after", _Time, nullable=False),
+    # As the client wished; NULL: at once.
+    Column("run_after", _Time),
     Column("request_id", Text),
     Column("input", JSON(none_as_null=True), nullable=False),
     Column("client_data", JSON(none_as_null=True)),
     Column("output", JSON(none_as_null=True)),
     Column("error", JSON(none_as_null=True)),
     Column("attempt", Integer, nullable=False, server_default="0"),
-    # Attempts that count against the most there may be: raised at the claim, so that a job that
-    # kills its worker has paid, and given back when the attempt ends through no fault of the job.
-    Column("charged_attempts", Integer, nullable=False, server_default="0"),
-    Column("max_attempts", Integer, nullable=False, server_default="3"),
-    Column("worker", Text),
-    Column("token", BigInteger, nullable=False, server_default="0"),
-    Column("lease_expires", _Time),
     Column("done_steps", Integer, nullable=False, server_default="0"),
     Column("total_steps", Integer, nullable=False, server_default="0"),
     Column("current_step", Text, nullable=False, server_default=""),
@@ -58,13 +49,9 @@ jobs: Final = Table(
     Column("trace", Text, nullable=False, server_default=""),
     Column("create_time", _Time, nullable=False),
     Column("update_time", _Time, nullable=False),
-    Column("waiting_since", _Time, nullable=False),
     Column("start_time", _Time),
     Column("end_time", _Time),
-    CheckConstraint(
-        "state IN ('pending', 'running', 'cancelling', 'completed', 'failed', 'cancelled')",
-        name="jobs_state",
-    ),
+    CheckConstraint("state IN ('completed', 'failed', 'cancelled')", name="jobs_state"),
 )
 Index(
     "jobs_request",
@@ -74,15 +61,55 @@ Index(
     postgresql_where=jobs.c.request_id.is_not(None),
 )
 Index("jobs_newest", jobs.c.tenant, jobs.c.create_time.desc(), jobs.c.id.desc())
-Index(
-    "jobs_pending",
-    jobs.c.priority.desc(),
-    jobs.c.run_after,
-    jobs.c.id,
-    postgresql_where=text("state = 'pending'"),
+
+job_queue: Final = Table(
+    "job_queue",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("priority", SmallInteger, nullable=False, server_default="0"),
+    Column("run_after", _Time, nullable=False),
+    Column("waiting_since", _Time, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    # Attempts that count against the most there may be: raised at the claim, so that a job that
+    # kills its worker has paid, and given back when the attempt ends through no fault of the job.
+    Column("charged_attempts", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False, server_default="3"),
+    # The sequence of the event of the newest claim: no other claim of the job has the same.
+    Column("token", Integer, nullable=False, server_default="0"),
+    Column("worker", Text),
+    Column("lease_expires", _Time),
+    Column("done_steps", Integer, nullable=False, server_default="0"),
+    Column("total_steps", Integer, nullable=False, server_default="0"),
+    Column("current_step", Text, nullable=False, server_default=""),
+    Column("last_sequence", Integer, nullable=False, server_default="1"),
+    Column("update_time", _Time, nullable=False),
+    Column("start_time", _Time),
+    CheckConstraint("state IN ('pending', 'running', 'cancelling')", name="job_queue_state"),
 )
-# Not over lease_expires, so that a heartbeat touches no index.
-Index("jobs_held", jobs.c.id, postgresql_where=text("state IN ('running', 'cancelling')"))
+# Those that wait, in their turn; and those that are held, for a look at their leases, which are not
+# in it so that a heartbeat touches no index.
+Index(
+    "job_queue_turn",
+    job_queue.c.state,
+    job_queue.c.priority.desc(),
+    job_queue.c.run_after,
+    job_queue.c.id,
+)
+
+# How many jobs came to an end in which state: the sums of `jobs`, for a table that only grows
+# cannot be counted. Workers add rows up now and then.
+job_tallies: Final = Table(
+    "job_tallies",
+    metadata,
+    Column("tenant", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("jobs", BigInteger, nullable=False),
+)
+Index("job_tallies_tenant", job_tallies.c.tenant)
 
 # What belongs to a job is written from its row, in the statement or transaction that changes it:
 # foreign keys would only look each up again, and lock it.
@@ -94,11 +121,6 @@ job_blobs: Final = Table(
     Column("media_type", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-
-# As text, so that the planner sees that the partial indexes will do.
-_HELD: Final = (JobState.RUNNING, JobState.CANCELLING)
-IS_PENDING: Final = jobs.c.state == literal(JobState.PENDING.value, literal_execute=True)
-IS_HELD: Final = jobs.c.state.in_([literal(it.value, literal_execute=True) for it in _HELD])
 
 job_steps: Final = Table(
     "job_steps",
@@ -121,3 +143,6 @@ job_events: Final = Table(
     Column("total_steps", Integer, nullable=False),
     Column("current_step", Text, nullable=False),
 )
+
+OF_A_JOB: Final = (job_blobs, job_steps, job_events)
+"""The tables whose rows belong to a job, by `job_id`, and go when it goes."""
