@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import pi_heif  # type: ignore[import-untyped]
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from services.chassis.errors import InvalidInput
 from services.chassis.limits import IMAGE_PIXELS, IMAGE_SIDE_PIXELS
+from services.media import jpeg
 
 
 class ImageFormat(StrEnum):
@@ -30,6 +32,8 @@ class ImageFormat(StrEnum):
     """Either; of an animation the first frame counts."""
     GIF = "image/gif"
     """Of at most 256 colours; of an animation the first frame counts."""
+    HEIC = "image/heic"
+    """What phones take; of a burst the first counts."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,16 @@ class PreparedImage:
     """Of the picture as it was sent, the right way up."""
 
 
-_FORMATS: Final = {it.name: it for it in ImageFormat} | {"MPO": ImageFormat.JPEG}
-"""By Pillow's names; MPO is what it calls a JPEG that holds more pictures after the first."""
-_SENDABLE: Final = "send a JPEG, PNG, WebP or GIF picture"
+_FORMATS: Final = {
+    "JPEG": ImageFormat.JPEG,
+    "PNG": ImageFormat.PNG,
+    "WEBP": ImageFormat.WEBP,
+    "GIF": ImageFormat.GIF,
+    "HEIF": ImageFormat.HEIC,
+}
+"""By Pillow's names."""
+_SENDABLE: Final = "send a JPEG, PNG, WebP, HEIC or GIF picture"
+_DAMAGED: Final = "IMAGE_DAMAGED"
 _JPEG_QUALITY: Final = 90
 _LYING_DOWN: Final = (5, 6, 7, 8)
 """The EXIF orientations in which width and height are exchanged."""
@@ -66,6 +77,10 @@ _METADATA_BYTES: Final = 65_536
 # Pillow has a guard of its own, inside its decoders too: it shall refuse at our limit and not warn.
 Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# One thread for each picture; what a file holds beside its picture is not looked at.
+pi_heif.register_heif_opener(
+    decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
+)
 # A picture of the most pixels takes 150 MB while it is decoded, and twice that while it is turned.
 _DECODERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
 
@@ -85,6 +100,22 @@ async def prepare(data: bytes, *, max_pixels: int, field: str) -> PreparedImage:
 
 
 def _prepare(data: bytes, max_pixels: int, field: str) -> PreparedImage:
+    try:
+        return _decoded(data, max_pixels, field)
+    except InvalidInput as refused:
+        if refused.code != _DAMAGED or not data.startswith(b"\xff\xd8"):
+            raise
+        mended = jpeg.ended(data, _pixels)
+        if mended is None:
+            raise
+    return _decoded(mended, max_pixels, field)
+
+
+def _pixels(data: bytes) -> bytes:
+    return Image.open(io.BytesIO(data), formats=["JPEG"]).tobytes()
+
+
+def _decoded(data: bytes, max_pixels: int, field: str) -> PreparedImage:
     image = _open(data, field)
     info = _info(image, field)
     try:
@@ -111,7 +142,7 @@ def _open(data: bytes, field: str) -> Image.Image:
     if not data:
         raise InvalidInput.field(field, "is empty", remedy=_SENDABLE, code="IMAGE_EMPTY")
     try:
-        return Image.open(io.BytesIO(data), formats=[it.name for it in ImageFormat])
+        return Image.open(io.BytesIO(data), formats=list(_FORMATS))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as cause:
         raise _too_many_pixels(field) from cause
     except UnidentifiedImageError as cause:
@@ -133,7 +164,8 @@ def _info(image: Image.Image, field: str) -> ImageInfo:
         )
     if width * height > IMAGE_PIXELS:
         raise _too_many_pixels(field)
-    return ImageInfo(_FORMATS[str(image.format)], width, height)
+    # What is found besides is MPO, a JPEG that holds more pictures after the first.
+    return ImageInfo(_FORMATS.get(str(image.format), ImageFormat.JPEG), width, height)
 
 
 def _is_fit(image: Image.Image, info: ImageInfo, size: int, max_pixels: int) -> bool:
@@ -207,5 +239,5 @@ def _undecodable(field: str) -> InvalidInput:
         field,
         "cannot be decoded: it is cut short or damaged",
         remedy="send the whole file again",
-        code="IMAGE_DAMAGED",
+        code=_DAMAGED,
     )

@@ -9,8 +9,10 @@ from services.chassis.errors import InvalidInput
 from services.media.image import ImageFormat, inspect, prepare
 from tests.doubles.pictures import (
     BAD_PICTURES,
+    HEIC,
     encode,
     gif_that_declares,
+    heic_that_declares,
     png_that_declares,
     scene_png,
     webp_that_declares,
@@ -54,6 +56,8 @@ async def test_a_bad_picture_is_refused_by_its_field_with_a_remedy(data: bytes, 
         png_that_declares(1, 16_385),
         webp_that_declares(16_383, 16_383),
         webp_that_declares(10_000, 10_000),
+        heic_that_declares(40_000, 40_000),
+        heic_that_declares(9_000, 9_000),
         gif_that_declares(65_535, 65_535),
         gif_that_declares(16_384, 16_384),
     ],
@@ -69,10 +73,10 @@ async def test_a_bomb_is_refused_unpacked(data: bytes) -> None:
     assert kibibytes < 32_768
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "HEIC"])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 async def test_a_truncated_picture_is_refused(kind: str, share: float) -> None:
-    whole = encode(NOISE, kind)
+    whole = HEIC if kind == "HEIC" else encode(NOISE, kind)
     with pytest.raises(InvalidInput) as refused:
         await prepare(whole[: int(len(whole) * share)], max_pixels=PIXELS, field=PATH)
     assert refused.value.code in ("IMAGE_DAMAGED", "IMAGE_UNKNOWN")
@@ -176,6 +180,32 @@ async def test_a_jpeg_of_several_pictures_is_its_first() -> None:
     assert (prepared.width, prepared.height) == (400, 300)
 
 
+async def test_a_phone_s_picture_is_turned_upright_once() -> None:
+    info = inspect(HEIC, field=PATH)
+    assert (info.format, info.width, info.height) == (ImageFormat.HEIC, 64, 96)
+    prepared = await prepare(HEIC, max_pixels=PIXELS, field=PATH)
+    assert (prepared.width, prepared.height) == (64, 96)
+    shown = opened(prepared.data)
+    assert shown.format == "JPEG"
+    assert shown.getpixel((50, 20))[1] < 60
+    assert min(shown.getpixel((10, 20))) > 200
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("image", [NOISE, Image.linear_gradient("L").convert("RGB")])
+async def test_a_jpeg_may_lack_its_end_marker_and_no_more(
+    image: Image.Image, progressive: bool
+) -> None:
+    whole = encode(image, "JPEG", progressive=progressive)
+    for missing in (1, 2):
+        prepared = await prepare(whole[:-missing], max_pixels=PIXELS, field=PATH)
+        assert opened(prepared.data).tobytes() == opened(whole).tobytes()
+    for missing in (8, 16, len(whole) // 2):
+        with pytest.raises(InvalidInput) as refused:
+            await prepare(whole[:-missing], max_pixels=PIXELS, field=PATH)
+        assert refused.value.code == "IMAGE_DAMAGED"
+
+
 async def test_an_animation_is_its_first_frame() -> None:
     red, blue = Image.new("RGB", (40, 40), "red"), Image.new("RGB", (40, 40), "blue")
     for kind in ("GIF", "WEBP"):
@@ -188,8 +218,7 @@ async def test_bytes_mangled_anywhere_give_a_picture_or_a_refusal_and_nothing_el
     rng = random.Random(7)
     small = NOISE.resize((48, 36))
     outcomes = set()
-    for kind in ("JPEG", "PNG", "WEBP", "GIF"):
-        whole = encode(small, kind)
+    for whole in (HEIC, *(encode(small, kind) for kind in ("JPEG", "PNG", "WEBP", "GIF"))):
         for _ in range(60):
             mangled = bytearray(whole)
             for _ in range(rng.randint(1, 6)):
