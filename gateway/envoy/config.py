@@ -7,13 +7,16 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.chassis.config import Config
 
 Address = Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")]
+
+ANY_ORIGIN: Final = "*"
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/?#,*]+)$")]
 
 SECRET_MEMBERS: Final = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
 """The members of a JSON Web Key that only its owner may have."""
@@ -37,6 +40,12 @@ def _ip(address: str) -> str:
 
 def _refusal(text: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{text}", {"text": text})
+
+
+def _split(text: object) -> object:
+    return (
+        [it for part in text.split(",") if (it := part.strip())] if isinstance(text, str) else text
+    )
 
 
 def _is_loopback(address: str) -> bool:
@@ -84,6 +93,12 @@ class GatewayConfig(Config):
     jwks_file: Path | None = Field(default=None, validate_default=True)
     """The public keys that sign the callers' keys, as a JSON Web Key Set. Empty: no key is asked
     for, and every caller is of the default tenant.
+    """
+
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
+    """The origins whose pages may call the mesh from a browser, such as `https://app.example`,
+    separated by commas; `*` stands for every one. Empty: pages served from loopback alone, which
+    always may.
     """
 
     @field_validator("admin_listen")

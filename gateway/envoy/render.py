@@ -11,7 +11,7 @@ import jinja2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy import contract, replies
-from gateway.envoy.config import GatewayConfig, host_of
+from gateway.envoy.config import ANY_ORIGIN, GatewayConfig, host_of
 from services.chassis import limits, names
 
 HERE: Final = Path(__file__).parent
@@ -35,6 +35,7 @@ def render(config: GatewayConfig) -> str:
     rooms = contract.rooms(described)
     return environment.get_template("envoy.yaml.j2").render(
         config=config,
+        any_origin=ANY_ORIGIN,
         rooms=rooms,
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
         public_keys=config.public_keys(),

@@ -87,3 +87,25 @@ def test_a_bad_address_is_refused_by_its_variable(load, name, value, says):
     with pytest.raises(ConfigError, match=says) as refused:
         load(**{name: value})
     assert name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        ("https://a.example", ("https://a.example",)),
+        (
+            "https://a.example, http://b.example:8000,",
+            ("https://a.example", "http://b.example:8000"),
+        ),
+    ],
+)
+def test_origins_are_separated_by_commas(load, text, origins):
+    assert load(GATEWAY_CORS_ORIGINS=text).cors_origins == origins
+
+
+@pytest.mark.parametrize("text", ["a.example", "https://a.example/", "https://*.example", "null"])
+def test_what_is_no_origin_is_refused(load, text):
+    with pytest.raises(ConfigError, match="GATEWAY_CORS_ORIGINS"):
+        load(GATEWAY_CORS_ORIGINS=text)

@@ -79,6 +79,7 @@ def test_the_tenant_is_taken_away_before_a_key_names_it(tmp_path):
     names = [it["name"].rpartition(".")[2] for it in edge["http_filters"]]
     assert names == [
         "health_check",
+        "cors",
         "header_mutation",
         "jwt_authn",
         "buffer",
