@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf.message import Message
+from pydantic import BaseModel
 
 from services.chassis import limits
 from services.chassis.errors import InvalidInput, MeshError
@@ -65,23 +66,32 @@ Conversation = Generator[Ask, Any, Response]
 
 @dataclass(frozen=True)
 class Route:
-    """One of a dialect's calls."""
+    """One of a dialect's calls, and the shapes in which it is written down for people."""
 
     verb: str
     """The HTTP method."""
     path: str
     """The path; names in braces stand for one segment."""
     answer: Callable[[Request], Conversation]
-    takes_form: bool = False
-    """Whether the body is a multipart form rather than bytes for the dialect to read."""
+    """Holds the conversation; its docstring says what the call does."""
+    told: Any
+    """The type of what it answers with, in JSON."""
+    body: type[BaseModel] | None = None
+    """What it takes in a JSON body. None: no such body."""
+    query: type[BaseModel] | None = None
+    """What it takes in the query. None: nothing."""
+    form: type[BaseModel] | None = None
+    """What it takes in a multipart form. None: its body is no form."""
 
 
 @dataclass(frozen=True)
 class Dialect:
     """The wire protocol of one replaced system."""
 
+    name: str
+    """What the system is called."""
     routes: tuple[Route, ...]
     refuse: Callable[[MeshError], Response]
     """The dialect's own shape of an error that no conversation answered."""
-    cors: Mapping[str, str] = field(default_factory=dict)
-    """The headers that let a browser's page of another origin call it. Empty: none may."""
+    refusal: Any
+    """The type of what `refuse` writes: `str` is plain text, anything else JSON."""

@@ -40,8 +40,6 @@ def application(dialects: Iterable[Dialect], stubs: Mapping[str, Any]) -> web.Ap
     for dialect in dialects:
         for route in dialect.routes:
             app.router.add_route(route.verb, route.path, _handler(dialect, route, stubs))
-        for path in {route.path for route in dialect.routes if dialect.cors}:
-            app.router.add_route("OPTIONS", path, _preflight(dialect))
     app.router.add_route("*", "/{path:.*}", _nothing)
     return app
 
@@ -98,6 +96,8 @@ def _advance(step: Callable[[], Ask]) -> Ask | Response:
 
 def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handler:
     async def handle(request: web.Request) -> web.Response:
+        if _wants_socket(request):
+            return await _nothing(request)
         with _span(route, request) as span:
             try:
                 response = await _answer(route, request, stubs)
@@ -110,7 +110,7 @@ def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handle
                 _log.exception("a dialect failed", extra={"route": route.path})
                 response = dialect.refuse(errors.Internal("something failed inside the mesh"))
             span.set_attribute("http.response.status_code", response.status)
-        return _sent(response, _origin(dialect, request))
+        return _sent(response)
 
     return handle
 
@@ -126,8 +126,8 @@ def _span(route: Route, request: web.Request) -> AbstractContextManager[trace.Sp
 
 
 async def _answer(route: Route, request: web.Request, stubs: Mapping[str, Any]) -> Response:
-    body = b"" if route.takes_form else await _body(request)
-    form = await forms.read(request) if route.takes_form else {}
+    body = b"" if route.form else await _body(request)
+    form = await forms.read(request) if route.form else {}
     asked = Request(body, dict(request.match_info), dict(request.query), form)
     tenant = request.headers.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
     priority = call.Priority.read(request.headers.get(names.PRIORITY_HEADER, ""))
@@ -143,29 +143,11 @@ async def _body(request: web.Request) -> bytes:
         raise too_large() from None
 
 
-def _preflight(dialect: Dialect) -> Handler:
-    async def allow(request: web.Request) -> web.Response:
-        return web.Response(headers={**dialect.cors, **_origin(dialect, request)})
-
-    return allow
-
-
-def _origin(dialect: Dialect, request: web.Request) -> dict[str, str]:
-    origin = request.headers.get("origin")
-    if not dialect.cors or not origin:
-        return {}
-    return {
-        "access-control-allow-origin": origin,
-        "access-control-allow-credentials": "true",
-        "vary": "origin",
-    }
-
-
-def _sent(response: Response, headers: Mapping[str, str]) -> web.Response:
+def _sent(response: Response) -> web.Response:
     return web.Response(
         body=response.body,
         status=response.status,
-        headers={"content-type": response.content_type, **response.headers, **headers},
+        headers={"content-type": response.content_type, **response.headers},
     )
 
 
@@ -173,7 +155,11 @@ async def _healthy(request: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
+def _wants_socket(request: web.Request) -> bool:
+    return request.headers.get("upgrade", "").lower() == "websocket"
+
+
 async def _nothing(request: web.Request) -> web.Response:
-    if request.headers.get("upgrade", "").lower() == "websocket":
+    if _wants_socket(request):
         return web.Response(text=f"no WebSocket is served at {request.path} yet", status=501)
     return web.Response(text=f"nothing answers {request.method} {request.path}", status=404)

@@ -49,8 +49,8 @@ def error_message_of(job: pb.Job) -> str | None:
 
 
 def time_to_json(time: Timestamp) -> str:
-    """Write a time with its offset, which the caption queue left out, in the form that it used."""
-    return time.ToDatetime(UTC).isoformat()
+    """Write a time as the caption queue does: by the local clock, without an offset."""
+    return time.ToDatetime(UTC).astimezone().replace(tzinfo=None).isoformat()
 
 
 def _text_of(output: job_output_pb2.JobOutput) -> str:

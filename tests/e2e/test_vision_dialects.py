@@ -96,8 +96,11 @@ async def test_their_health_and_their_model_are_the_rooms(mesh):
     assert (answer.status, told["status"], told["model_loaded"]) == (200, "healthy", True)
     async with mesh.http.get("/model/info") as answer:
         told = await answer.json()
-    assert (answer.status, told["model_loaded"]) == (200, True)
+    assert (answer.status, told["model_loaded"], told["queue_enabled"]) == (200, True, True)
     assert told["model_name"]
+    async with mesh.http.get("/") as answer:
+        front = await answer.json()
+    assert (answer.status, front["model"]) == (200, told["model_name"])
 
 
 BAD = base64.b64encode(b"not a picture").decode()
@@ -116,12 +119,12 @@ async def test_a_bad_picture_is_the_callers_mistake(mesh, path):
     assert "is not a picture of a known format" in told["detail"]
 
 
-async def test_a_picture_at_an_address_is_not_fetched(mesh):
+async def test_a_picture_inside_the_machine_is_not_fetched(mesh):
     sent = generation("http://127.0.0.1:1/one.jpg")
     async with mesh.http.post("/api/v1/generate", json=sent) as answer:
         told = await answer.json()
     assert answer.status == 400
-    assert "fetches no address" in told["detail"]
+    assert "messages[0].content[1].image" in told["detail"]
 
 
 async def test_what_lacks_is_told_in_a_list(mesh):

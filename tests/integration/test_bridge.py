@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import uuid
+from datetime import timedelta
 
 import aiohttp
 import pytest
@@ -38,7 +39,6 @@ CREATE = {
     "input": INPUT,
 }
 COMMAND = (sys.executable, "-m", "gateway.bridge")
-ORIGIN = "https://page.example"
 
 
 @in_module
@@ -114,6 +114,40 @@ async def test_a_job_is_created_read_listed_and_retried(url, http, received):
     assert received[2].requests[0].state == 5
 
 
+CAPTIONS = {
+    "type": "caption_v1",
+    "state": 4,
+    "output": {"caption_v1": {"captions": [{"text": "x"}]}},
+}
+
+
+async def test_a_caption_is_queued_read_and_counted(url, http, mesh, received):
+    done = rooms.message("mesh.jobs.v1.GetJobResponse", job={"id": JOB, **CAPTIONS})
+    counts = [{"type": "caption_v1", "state": 4, "jobs": 2}]
+    mesh.answers[f"{SERVICE}/GetJob"] = [done]
+    mesh.answers[f"{SERVICE}/GetQueueStats"] = [
+        rooms.message("mesh.jobs.v1.GetQueueStatsResponse", counts=counts)
+    ]
+    sent = {"image_data": INPUT["images"][0], "webhook_url": "https://a.example/done"}
+    async with http.post(f"{url}/caption/generate", json=sent) as answer:
+        assert answer.status == 200, await answer.text()
+        assert (await answer.json())["job_id"] == JOB
+    assert received[0].requests[0].webhook.url == "https://a.example/done"
+    async with http.get(f"{url}/caption/job/{JOB}") as answer:
+        assert (await answer.json())["result"]["caption"] == "x"
+    async with http.get(f"{url}/caption/stats") as answer:
+        assert (await answer.json())["total_jobs"] == 2
+
+
+async def test_a_full_queue_is_told_with_when_to_come_back(url, http, mesh):
+    full = errors.Exhausted("50 wait", retry_after=timedelta(seconds=7))
+    mesh.answers[f"{SERVICE}/CreateJob"] = [full]
+    sent = {"image_data": INPUT["images"][0]}
+    async with http.post(f"{url}/caption/generate", json=sent) as answer:
+        assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+        assert (await answer.json())["detail"].startswith("Queue is full")
+
+
 async def test_errors_are_plain_text(url, http, mesh):
     mesh.answers[f"{SERVICE}/GetJob"] = [errors.NotFound("no job of this id")]
     for job_id in (JOB, "no-uuid"):
@@ -173,22 +207,6 @@ async def test_a_room_that_is_down_is_told(http):
         assert (await answer.text()).startswith("Failed to get job: ")
 
 
-async def test_a_page_of_another_origin_may_call(url, http):
-    asked = {"origin": ORIGIN, "access-control-request-method": "PUT"}
-    for path in ("/api/v1/jobs", f"/api/v1/jobs/{JOB}"):
-        async with http.options(url + path, headers=asked) as answer:
-            assert answer.status == 200
-            told = answer.headers
-    assert told["access-control-allow-origin"] == ORIGIN
-    assert told["access-control-allow-credentials"] == "true"
-    assert told["access-control-allow-methods"] == "GET, POST, PUT"
-    assert told["access-control-allow-headers"] == "authorization, content-type"
-    assert told["access-control-max-age"] == "3600"
-    async with http.get(f"{url}/api/v1/jobs", headers={"origin": ORIGIN}) as answer:
-        assert answer.status == 400
-        assert answer.headers["access-control-allow-origin"] == ORIGIN
-
-
 async def test_a_socket_that_is_not_there_yet_says_so(url, http):
     headers = {
         "connection": "upgrade",
@@ -196,13 +214,14 @@ async def test_a_socket_that_is_not_there_yet_says_so(url, http):
         "sec-websocket-version": "13",
         "sec-websocket-key": base64.b64encode(bytes(16)).decode(),
     }
-    async with http.get(f"{url}/api/v1/ws", headers=headers) as answer:
-        assert answer.status == 501
-        assert await answer.text() == "no WebSocket is served at /api/v1/ws yet"
+    for path in ("/api/v1/ws", "/"):
+        async with http.get(url + path, headers=headers) as answer:
+            assert answer.status == 501
+            assert await answer.text() == f"no WebSocket is served at {path} yet"
 
 
 async def test_an_unknown_path_says_so(url, http):
-    for verb, path in (("GET", "/nothing"), ("DELETE", "/api/v1/jobs"), ("GET", "/")):
+    for verb, path in (("GET", "/nothing"), ("DELETE", "/api/v1/jobs")):
         async with http.request(verb, url + path) as answer:
             assert answer.status == 404
             assert await answer.text() == f"nothing answers {verb} {path}"

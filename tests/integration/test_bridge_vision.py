@@ -24,7 +24,6 @@ in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
 SERVICE = "/mesh.vision.v1.VisionService"
 PIXELS = b"\r\n--pixels\r\n\0\xff--"
 TEXT = base64.b64encode(PIXELS).decode()
-ORIGIN = "https://page.example"
 ASKED = {"messages": [{"role": "user", "content": [{"type": "image", "image": TEXT}]}]}
 
 
@@ -126,7 +125,8 @@ async def test_a_picture_arrives_whole_and_the_answer_comes_back(url, http, rece
     ("error", "status"),
     [
         (errors.InvalidInput("it is no picture"), 400),
-        (errors.Exhausted("too many wait", retry_after=timedelta(seconds=3)), 429),
+        (errors.Exhausted("too many wait", retry_after=timedelta(seconds=3)), 503),
+        (errors.Unavailable("no answer", retry_after=timedelta(seconds=3)), 503),
         (errors.Unavailable("the engine does not answer"), 503),
     ],
 )
@@ -136,7 +136,7 @@ async def test_what_the_room_refuses_is_detail_in_json(bridge, http, mesh, path,
     async with http.post(f"http://{bridge}{path}", **ROUTES[path][0]()) as answer:
         assert (answer.status, answer.content_type) == (status, "application/json")
         assert error.message in (await answer.json())["detail"]
-        assert answer.headers.get("retry-after") == ("3" if status == 429 else None)
+        assert answer.headers.get("retry-after") == ("3" if error.retry_after else None)
 
 
 async def test_a_large_file_arrives_whole(url, http, received):
@@ -222,7 +222,7 @@ async def test_the_health_of_the_model_does_not_hide_the_bridges_own(url, http, 
     async with http.get(f"{url}/healthz") as answer:
         assert answer.status == 200
         assert "model_loaded" not in await answer.text()
-    assert [call.method for call in received] == [f"{SERVICE}/GetModel"]
+    assert [call.method for call in received] == [f"{SERVICE}/GetModel", f"{SERVICE}/GetDevice"]
 
 
 async def test_a_room_that_is_down_is_unhealthy_and_every_picture_is_told_so(http):
@@ -246,19 +246,26 @@ async def test_the_model_is_told(url, http):
         assert (answer.status, (await answer.json())["model_name"]) == (200, "aisle")
 
 
-@pytest.mark.parametrize(("verb", "path"), [("GET", "/vram_status"), ("POST", "/clear_vram")])
-async def test_what_is_not_built_says_so(url, http, verb, path):
-    async with http.request(verb, url + path) as answer:
-        assert (answer.status, answer.content_type) == (501, "application/json")
-        assert "yet" in (await answer.json())["detail"]
+async def test_the_devices_memory_is_told_and_cleared(url, http, mesh):
+    device = {"device": "NVIDIA H100", "memory_total_bytes": 1024**3, "memory_used_bytes": 1024**2}
+    dropped = rooms.message("mesh.vision.v1.ReleaseMemoryResponse", released=["prefix cache"])
+    mesh.answers[f"{SERVICE}/ReleaseMemory"] = [dropped]
+    mesh.answers[f"{SERVICE}/GetDevice"] = [
+        rooms.message("mesh.vision.v1.GetDeviceResponse", **device)
+    ]
+    async with http.get(f"{url}/vram_status") as answer:
+        assert (answer.status, (told := await answer.json())["total_gb"]) == (200, 1.0)
+    async with http.post(f"{url}/clear_vram") as answer:
+        assert await answer.json() == {
+            "status": "success",
+            "released": ["prefix cache"],
+            "vram_status": told,
+        }
 
 
-async def test_a_page_of_another_origin_may_ask(url, http):
-    asked = {"origin": ORIGIN, "access-control-request-method": "POST"}
-    async with http.options(f"{url}/describe", headers=asked) as answer:
-        assert answer.status == 200
-        assert answer.headers["access-control-allow-origin"] == ORIGIN
-        assert answer.headers["access-control-allow-methods"] == "GET, POST"
+async def test_the_front_page_tells_what_answers(url, http):
+    async with http.get(f"{url}/") as answer:
+        assert (answer.status, (await answer.json())["model"]) == (200, "aisle")
 
 
 async def test_the_room_works_for_the_tenant_that_the_edge_names(bridge, http, received):

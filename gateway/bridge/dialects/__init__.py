@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from gateway.bridge.dialects import caption_queue, local_models, vlm_node, vlm_server
+from gateway.bridge.dialects import caption_queue, front, local_models, vlm_node, vlm_server
 from gateway.bridge.exchange import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
+    front.DIALECT,
     vlm_node.DIALECT,
     vlm_server.DIALECT,
     caption_queue.DIALECT,

@@ -3,13 +3,13 @@ sent, and `{"detail"}` for what went wrong.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from gateway.bridge.answers import json_response, retry_header, status_of
 from gateway.bridge.exchange import Request, Response
-from services.chassis.errors import InvalidInput, MeshError
+from services.chassis.errors import Exhausted, InvalidInput, MeshError
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -17,12 +17,25 @@ MaxTokens = Annotated[int, Field(ge=1, le=32_768)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
-CORS: Final = {
-    "access-control-allow-methods": "GET, POST",
-    "access-control-allow-headers": "authorization, content-type",
-    "access-control-max-age": "600",
-}
-"""A page of any origin may call."""
+
+class File(BaseModel):
+    """A form with a file in it."""
+
+    file: bytes
+
+
+class Mistake(BaseModel):
+    """What was wrong with one place of a request."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class Refusal(BaseModel):
+    """What went wrong: in words, or in a list where the request has not the shape of its route."""
+
+    detail: str | list[Mistake]
 
 
 class Unprocessable(InvalidInput):
@@ -49,20 +62,26 @@ def query_of(model: type[Model], request: Request) -> Model:
         raise _unprocessable("query", wrong) from None
 
 
-def file_of(request: Request) -> bytes:
-    """Read the `file` of a form."""
+def form_of(model: type[Model], request: Request) -> Model:
+    """Read the fields of a form."""
     try:
-        return request.form["file"]
-    except KeyError:
-        missing = {"type": "missing", "loc": ["body", "file"], "msg": "Field required"}
-        raise Unprocessable([missing]) from None
+        return model.model_validate(dict(request.form))
+    except ValidationError as wrong:
+        raise _unprocessable("body", wrong) from None
 
 
-def refuse(error: MeshError, told: str = "") -> Response:
-    """Tell of an error: `told`, where the dialect has words of its own for it."""
+def told(answer: BaseModel, status: int = 200) -> Response:
+    """Answer in JSON."""
+    return json_response(answer.model_dump(mode="json"), status)
+
+
+def refuse(error: MeshError, words: str = "") -> Response:
+    """Tell of an error: in `words`, where the dialect has its own for it."""
     if isinstance(error, Unprocessable):
         return json_response({"detail": error.mistakes}, 422)
-    return json_response({"detail": told or str(error)}, status_of(error), retry_header(error))
+    # Their clients know 503 as the status that passes, and none knows 429.
+    status = 503 if isinstance(error, Exhausted) else status_of(error)
+    return json_response({"detail": words or str(error)}, status, retry_header(error))
 
 
 def _unprocessable(place: str, wrong: ValidationError) -> Unprocessable:

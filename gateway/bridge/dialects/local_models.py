@@ -10,28 +10,43 @@ from mesh.types.v1 import image_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from pydantic import BaseModel
 
-from gateway.bridge.answers import json_response
 from gateway.bridge.dialects import fastapi
 from gateway.bridge.exchange import Ask, Conversation, Dialect, Request, Route
 from services.chassis.errors import InvalidInput
 
 
-class _Frame(BaseModel):
+class FrameFile(fastapi.File):
+    """A frame as a file."""
+
+    session_id: str | None = None
+
+
+class FrameText(BaseModel):
+    """A frame as base64; `metadata` and other fields mean nothing."""
+
     image_b64: str
     session_id: str | None = None
 
 
+class Described(BaseModel):
+    """What a frame shows."""
+
+    description: str
+    session_id: str | None
+    width: int
+    height: int
+
+
 def frame(request: Request) -> Conversation:
     """Describe a frame that is a file."""
-    data = fastapi.file_of(request)
+    sent = fastapi.form_of(FrameFile, request)
     # A field that a browser leaves empty is one that is not there.
-    session = request.form.get("session_id", b"").decode(errors="replace") or None
-    return (yield from _describe(data, session))
+    return (yield from _describe(sent.file, sent.session_id or None))
 
 
 def frame_b64(request: Request) -> Conversation:
     """Describe a frame that is base64, without the prefix of a data URL."""
-    sent = fastapi.body_of(_Frame, request)
+    sent = fastapi.body_of(FrameText, request)
     try:
         data = base64.b64decode(sent.image_b64, validate=True)
     except (binascii.Error, ValueError):
@@ -44,20 +59,22 @@ def frame_b64(request: Request) -> Conversation:
 def _describe(data: bytes, session: str | None) -> Conversation:
     asked = pb.DescribeRequest(image=image_pb2.Image(data=data))
     told: pb.DescribeResponse = yield Ask("VisionService", "Describe", asked)
-    return json_response(
-        {
-            "description": told.description,
-            "session_id": session,
-            "width": told.width,
-            "height": told.height,
-        }
+    return fastapi.told(
+        Described(
+            description=told.description,
+            session_id=session,
+            width=told.width,
+            height=told.height,
+        )
     )
 
 
 DIALECT: Final = Dialect(
+    name="Local Models API",
     routes=(
-        Route("POST", "/vision/frame", frame, takes_form=True),
-        Route("POST", "/vision/frame_b64", frame_b64),
+        Route("POST", "/vision/frame", frame, told=Described, form=FrameFile),
+        Route("POST", "/vision/frame_b64", frame_b64, told=Described, body=FrameText),
     ),
     refuse=fastapi.refuse,
+    refusal=fastapi.Refusal,
 )

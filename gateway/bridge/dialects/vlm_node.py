@@ -10,6 +10,7 @@ from mesh.jobs.v1 import job_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
 
 from gateway.bridge.answers import json_response, retry_header, status_of
+from gateway.bridge.dialects import vlm_node_shapes as shapes
 from gateway.bridge.dialects import vlm_node_wire as wire
 from gateway.bridge.exchange import (
     Ask,
@@ -23,9 +24,7 @@ from services.chassis import errors
 from services.dialects.vlm_node import job_to_json
 
 PAGE: Final = 100
-LIMIT: Final = 10_000
-"""The most jobs of one list."""
-OFFSET: Final = 2**31 - 1
+"""The jobs that are asked for at once."""
 
 
 def create(request: Request) -> Conversation:
@@ -40,12 +39,9 @@ def create(request: Request) -> Conversation:
 def list_jobs(request: Request) -> Conversation:
     """Tell of many jobs, the newest first."""
     try:
-        limit, offset = _number(request, "limit", LIMIT), _number(request, "offset", OFFSET, 0)
-        state = wire.state_from_json(request.query.get("status", ""))
-        kind = request.query.get("job_type", "")
-        if state is None or not wire.may_exist(kind):
-            return json_response([])
-        jobs = yield from _jobs(limit, pb.ListJobsRequest(skip=offset, type=kind, state=state))
+        page = wire.page_from_query(request.query)
+        wanted = wire.listing_of(page)
+        jobs = [] if wanted is None else (yield from _jobs(page.limit, wanted))
         return json_response([job_to_json(job) for job in jobs])
     except errors.MeshError as error:
         return refuse(error, "Failed to list jobs")
@@ -62,11 +58,11 @@ def read(request: Request) -> Conversation:
 def retry(request: Request) -> Conversation:
     """Send a job back to work with another input."""
     try:
-        revision = wire.revision_from_body(request.body)
+        sent = wire.retry_from_body(request.body)
         job = yield from _job(request)
-        if not wire.is_type_of(revision, job):
+        if not wire.is_type_of(sent, job):
             return _text(400, "Job type mismatch")
-        retried = yield Ask("JobService", "RetryJob", wire.retry_of(job, revision))
+        retried = yield Ask("JobService", "RetryJob", wire.retry_to_pb(job, sent))
         return json_response(job_to_json(retried.job))
     except errors.Precondition:
         return _text(400, "Only failed or cancelled jobs can be retried")
@@ -110,34 +106,18 @@ def _jobs(limit: int, first: pb.ListJobsRequest) -> Generator[Ask, Any, list[job
     return jobs
 
 
-def _number(request: Request, name: str, most: int, default: int | None = None) -> int:
-    text = request.query.get(name)
-    if text is None and default is not None:
-        return default
-    if text is None:
-        raise errors.InvalidInput(f"Query deserialize error: missing field `{name}`")
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
-        raise errors.InvalidInput(
-            f"Query deserialize error: {name} must be a number from 0 to {most}"
-        )
-    return int(text)
-
-
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
     return Response(text.encode(), "text/plain; charset=utf-8", status, headers or {})
 
 
 DIALECT: Final = Dialect(
+    name="vlm-node",
     routes=(
-        Route("POST", "/api/v1/jobs", create),
-        Route("GET", "/api/v1/jobs", list_jobs),
-        Route("GET", "/api/v1/jobs/{id}", read),
-        Route("PUT", "/api/v1/jobs/{id}", retry),
+        Route("POST", "/api/v1/jobs", create, told=shapes.Job, body=shapes.Creation),
+        Route("GET", "/api/v1/jobs", list_jobs, told=list[shapes.Job], query=shapes.Page),
+        Route("GET", "/api/v1/jobs/{id}", read, told=shapes.Job),
+        Route("PUT", "/api/v1/jobs/{id}", retry, told=shapes.Job, body=shapes.Revision),
     ),
     refuse=refuse,
-    cors={
-        "access-control-allow-methods": "GET, POST, PUT",
-        "access-control-allow-headers": "authorization, content-type",
-        "access-control-max-age": "3600",
-    },
+    refusal=str,
 )

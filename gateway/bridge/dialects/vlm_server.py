@@ -1,22 +1,20 @@
-"""The calls of vlm_server: a conversation of text and pictures at `/api/v1/generate`, errors as
-`{"detail"}`. Its `/health` serves the clients of caption_queue too: it has the keys of both, with
-null for what the mesh does not know.
+"""The calls of vlm_server: a conversation of text, pictures and videos at `/api/v1/generate`, the
+memory of the device, errors as `{"detail"}`. `/` and `/health` are in `front`.
 
-Pictures are data URLs or bare base64. No address is fetched and no file opened: what vlm_server
-opened for whoever named it is refused until the mesh can do so safely.
+What vlm_server opened for whoever named it, the vision room opens within its bounds: addresses that
+are public, and files under the root that its operator has opened.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, assert_never
+from typing import Annotated, Final, Literal
 
-from mesh.types.v1 import chat_pb2, image_pb2
+from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from pydantic import BaseModel, Field
 
-from gateway.bridge.answers import json_response
-from gateway.bridge.dialects import fastapi
+from gateway.bridge.dialects import fastapi, hardware
 from gateway.bridge.exchange import Ask, Conversation, Dialect, Request, Response, Route
-from gateway.bridge.pictures import picture_from_text
+from gateway.bridge.pictures import source_from_text
 from services.chassis import errors
 
 _ROLES: Final = {
@@ -24,50 +22,68 @@ _ROLES: Final = {
     "user": chat_pb2.ROLE_USER,
     "assistant": chat_pb2.ROLE_ASSISTANT,
 }
-_SENDABLE: Final = (
-    "send the picture itself, as a data URL or base64: this version fetches no address and opens no"
-    " file"
-)
 _PART: Final = re.compile(r"\bmessages\[(\d+)\]\.parts\[(\d+)\]")
+_SOURCE: Final = re.compile(r"\.(image|video)\.(?:data|uri)\b")
 
 
-class _Text(BaseModel):
-    type: Literal["text"]
-    text: str = Field(min_length=1)
+class Item(BaseModel):
+    """A piece of a message: the field that is named after its type counts."""
 
-
-class _Image(BaseModel):
-    type: Literal["image"]
-    image: str
-
-
-class _Video(BaseModel):
-    type: Literal["video"]
-    video: Any = None
-
-
-_Piece = Annotated[_Text | _Image | _Video, Field(discriminator="type")]
+    type: str = Field(description="`text`, `image` or `video`")
+    text: str | None = None
+    image: str | None = Field(
+        default=None, description="base64, a data URL, an address or a file's path"
+    )
+    video: str | None = Field(default=None, description="as `image`")
 
 
 # A million mistakes in one body would take gigabytes to tell of: the first of a list is enough.
-_Pieces = Annotated[list[_Piece], Field(min_length=1, max_length=128, fail_fast=True)]
+_Items = Annotated[list[Item], Field(min_length=1, max_length=128, fail_fast=True)]
 
 
-class _Message(BaseModel):
+class Message(BaseModel):
+    """One turn of a conversation."""
+
     role: Literal["system", "user", "assistant"]
-    content: Annotated[str, Field(min_length=1)] | _Pieces
+    content: Annotated[str, Field(min_length=1)] | _Items
 
 
-class _Generation(BaseModel):
-    messages: list[_Message] = Field(min_length=1, max_length=256, fail_fast=True)
+class Generation(BaseModel):
+    """A conversation to answer."""
+
+    messages: list[Message] = Field(min_length=1, max_length=256, fail_fast=True)
     max_new_tokens: fastapi.MaxTokens = 512
     temperature: fastapi.Temperature = 0.7
     top_p: fastapi.TopP = 0.9
 
 
+class Usage(BaseModel):
+    """What an answer cost in tokens."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
+class Generated(BaseModel):
+    """An answer; its time is in seconds."""
+
+    response: str
+    usage: Usage
+    processing_time: float
+
+
+class Cleared(BaseModel):
+    """What the engine dropped, and the memory after it."""
+
+    status: str = "success"
+    released: list[str]
+    vram_status: hardware.Vram
+
+
 def generate(request: Request) -> Conversation:
     """Answer a conversation."""
-    sent = fastapi.body_of(_Generation, request)
+    sent = fastapi.body_of(Generation, request)
     asked = pb.GenerateRequest(
         messages=[_message_to_pb(it, f"messages[{i}]") for i, it in enumerate(sent.messages)],
         sampling=chat_pb2.Sampling(
@@ -76,85 +92,82 @@ def generate(request: Request) -> Conversation:
     )
     told: pb.GenerateResponse = yield Ask("VisionService", "Generate", asked)
     read, written = told.usage.input_tokens, told.usage.output_tokens
-    return json_response(
-        {
-            "response": told.text,
-            "usage": {
-                "input_tokens": read,
-                "output_tokens": written,
-                "total_tokens": read + written,
-            },
-            "processing_time": told.usage.processing_time.ToTimedelta().total_seconds(),
-        }
+    return fastapi.told(
+        Generated(
+            response=told.text,
+            usage=Usage(input_tokens=read, output_tokens=written, total_tokens=read + written),
+            processing_time=told.usage.processing_time.ToTimedelta().total_seconds(),
+        )
     )
 
 
-def health(request: Request) -> Conversation:
-    """Tell whether the model can answer; the status is 200 even while it cannot."""
-    try:
-        told: pb.GetModelResponse = yield Ask("VisionService", "GetModel", pb.GetModelRequest())
-        ready = told.model.ready
-    except (errors.Unavailable, errors.TimedOut):
-        ready = False
-    return json_response(
-        {
-            "status": "healthy" if ready else "unhealthy",
-            "model_loaded": ready,
-            "device": None,
-            "gpu_available": None,
-            "memory_usage": None,
-        }
-    )
+def vram_status(request: Request) -> Conversation:
+    """Tell how the device's memory is used; what cannot be told is null."""
+    told: pb.GetDeviceResponse = yield Ask("VisionService", "GetDevice", pb.GetDeviceRequest())
+    return fastapi.told(hardware.vram(told))
 
 
-def memory(request: Request) -> Conversation:
-    """Say that the engine's memory is neither told nor cleared yet."""
-    raise errors.Unimplemented(
-        "the engine's memory is neither told nor cleared yet", remedy="use the engine's own tools"
-    )
+def clear_vram(request: Request) -> Conversation:
+    """Ask the engine to drop its caches; answers in flight are not harmed."""
+    asked = Ask("VisionService", "ReleaseMemory", pb.ReleaseMemoryRequest())
+    dropped: pb.ReleaseMemoryResponse = yield asked
+    known = yield from hardware.ask()
+    return fastapi.told(Cleared(released=list(dropped.released), vram_status=hardware.vram(known)))
 
 
 def refuse(error: errors.MeshError) -> Response:
     """Tell of an error in the words of vlm_server's requests."""
     told = _PART.sub(r"messages[\1].content[\2]", str(error)).replace("ROLE_USER", "user")
+    told = _SOURCE.sub(r".\1", told)
     if isinstance(error, errors.Unavailable):
         told = f"Model not loaded: {told}"
     return fastapi.refuse(error, told)
 
 
-def _message_to_pb(message: _Message, path: str) -> chat_pb2.Message:
+def _message_to_pb(message: Message, path: str) -> chat_pb2.Message:
     content = message.content
-    parts = [_Text(type="text", text=content)] if isinstance(content, str) else content
+    items = [Item(type="text", text=content)] if isinstance(content, str) else content
     return chat_pb2.Message(
         role=_ROLES[message.role],
-        parts=[_part_to_pb(it, f"{path}.content[{i}]") for i, it in enumerate(parts)],
+        parts=[_part_to_pb(it, f"{path}.content[{i}]") for i, it in enumerate(items)],
     )
 
 
-def _part_to_pb(part: _Text | _Image | _Video, path: str) -> chat_pb2.Part:
-    match part:
-        case _Text(text=text):
-            return chat_pb2.Part(text=text)
-        case _Image(image=image):
-            data = picture_from_text(image, f"{path}.image", remedy=_SENDABLE)
-            return chat_pb2.Part(image=image_pb2.Image(data=data))
-        case _Video():
-            raise errors.InvalidInput.field(
-                f"{path}.video",
-                "this version sees no video",
-                remedy="send its frames as images, as data URLs or base64",
+def _part_to_pb(item: Item, path: str) -> chat_pb2.Part:
+    match item.type:
+        case "text":
+            return chat_pb2.Part(text=_given(item.text, f"{path}.text"))
+        case "image":
+            at = f"{path}.image"
+            return chat_pb2.Part(
+                image=image_pb2.Image(**source_from_text(_given(item.image, at), at))
+            )
+        case "video":
+            at = f"{path}.video"
+            return chat_pb2.Part(
+                video=video_pb2.Video(**source_from_text(_given(item.video, at), at))
             )
         case _:
-            assert_never(part)
+            raise errors.InvalidInput.field(
+                f"{path}.type", "is not known here", remedy="use text, image or video"
+            )
+
+
+def _given(text: str | None, path: str) -> str:
+    if not text:
+        raise errors.InvalidInput.field(
+            path, "is missing or empty", remedy="an item holds the field that its type names"
+        )
+    return text
 
 
 DIALECT: Final = Dialect(
+    name="vlm_server",
     routes=(
-        Route("POST", "/api/v1/generate", generate),
-        Route("GET", "/health", health),
-        Route("GET", "/vram_status", memory),
-        Route("POST", "/clear_vram", memory),
+        Route("POST", "/api/v1/generate", generate, told=Generated, body=Generation),
+        Route("GET", "/vram_status", vram_status, told=hardware.Vram),
+        Route("POST", "/clear_vram", clear_vram, told=Cleared),
     ),
     refuse=refuse,
-    cors=fastapi.CORS,
+    refusal=fastapi.Refusal,
 )

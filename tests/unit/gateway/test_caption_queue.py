@@ -98,17 +98,18 @@ def test_a_picture_is_described_as_it_was_asked(path, request_, prompt, sampling
 
 
 @pytest.mark.parametrize(
-    ("query", "length", "prompt"),
+    ("query", "length", "asked"),
     [
-        ({}, "normal", ""),
-        ({"length": "normal"}, "normal", ""),
-        ({"length": "short"}, "short", "Describe this image in one short sentence."),
+        ({}, "normal", pb.DESCRIPTION_LENGTH_NORMAL),
+        ({"length": "normal"}, "normal", pb.DESCRIPTION_LENGTH_NORMAL),
+        ({"length": "short"}, "short", pb.DESCRIPTION_LENGTH_SHORT),
     ],
 )
-def test_a_caption_is_as_long_as_it_was_asked(query, length, prompt):
+def test_a_caption_is_as_long_as_it_was_asked(query, length, asked):
     (ask,), status, told = post("/caption", Request(form=FILE, query=query), description())
     assert (ask.service, ask.method) == ("VisionService", "Describe")
-    assert (ask.request.image.data, ask.request.prompt) == (b"pixels", prompt)
+    assert (ask.request.image.data, ask.request.prompt) == (b"pixels", "")
+    assert ask.request.length == asked
     assert (status, told) == (
         200,
         {
@@ -173,10 +174,11 @@ def test_a_full_room_says_when_to_come_back():
 
 
 @pytest.mark.parametrize("ready", [True, False])
-def test_the_model_is_told_without_what_is_not_known(ready):
+@pytest.mark.parametrize("device", [pb.GetDeviceResponse(), errors.Unimplemented("not built")])
+def test_the_model_is_told_without_what_is_not_known(ready, device):
     model = model_pb2.Model(name="aisle", engine="openai", ready=ready)
     asked = conversations.call(
-        DIALECT, "GET", "/model/info", Request(), pb.GetModelResponse(model=model)
+        DIALECT, "GET", "/model/info", Request(), pb.GetModelResponse(model=model), device
     )
     assert asked[1:] == (
         200,
@@ -189,8 +191,17 @@ def test_the_model_is_told_without_what_is_not_known(ready):
             "gpu_available": None,
             "memory_usage": None,
             "gpu_memory": None,
-            "queue_enabled": False,
-            "queue_workers": 0,
+            "queue_enabled": True,
+            "queue_workers": None,
             "model_loaded": ready,
         },
     )
+
+
+def test_what_the_model_runs_on_is_told():
+    model = pb.GetModelResponse(model=model_pb2.Model(name="aisle"))
+    card = pb.GetDeviceResponse(device="NVIDIA H100", memory_used_bytes=1024**3)
+    *_, told = conversations.call(DIALECT, "GET", "/model/info", Request(), model, card)
+    assert (told["device"], told["gpu_available"]) == ("cuda", True)
+    assert told["gpu_memory"]["allocated_mb"] == 1024
+    assert told["memory_usage"]["gpu"] == told["gpu_memory"]

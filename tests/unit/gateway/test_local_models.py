@@ -44,6 +44,12 @@ def test_a_frame_is_described(path, request_, session):
     [
         (FORM, Request(form={"session_id": b"s1"}), "missing", ["body", "file"]),
         (FORM, Request(), "missing", ["body", "file"]),
+        (
+            FORM,
+            Request(form={"file": b"pixels", "session_id": b"\xff"}),
+            "string_unicode",
+            ["body", "session_id"],
+        ),
         (JSON, body({"session_id": "s1"}), "missing", ["body", "image_b64"]),
         (JSON, body({"image_b64": 7}), "string_type", ["body", "image_b64"]),
         (JSON, body({"image_b64": TEXT, "session_id": 7}), "string_type", ["body", "session_id"]),
@@ -71,7 +77,7 @@ def test_only_strict_base64_is_taken(text):
     ("error", "status"),
     [
         (errors.InvalidInput.field("image", "is not a picture of a known format"), 400),
-        (errors.Exhausted("too many wait"), 429),
+        (errors.Exhausted("too many wait"), 503),
         (errors.Internal("something failed inside the mesh"), 500),
         (errors.Unavailable("the engine does not answer"), 503),
         (errors.TimedOut("the deadline came first"), 504),

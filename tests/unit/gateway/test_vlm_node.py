@@ -3,6 +3,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from mesh.jobs.v1 import job_input_pb2
 from mesh.jobs.v1 import job_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2 as service_pb
 
@@ -90,15 +91,94 @@ def test_a_job_comes_back_to_the_letter_but_for_the_pictures():
     assert list(told["input"]) == list(INPUT), "the order of its keys is lost"
 
 
-def test_the_type_in_the_input_comes_first_and_the_rows_comes_back():
-    asked = changed(CREATE, job_type="row", input=INPUT | {"job_type": "task_timing_v1"})
+@pytest.mark.parametrize(
+    ("row", "inside", "kind"),
+    [
+        ("task_timing_v1", ..., "task_timing_v1"),
+        ("task_timing_v1", None, "task_timing_v1"),
+        ("task_timing_v1", "", "task_timing_v1"),
+        ("task_timing_v1", "task_timing_v1", "task_timing_v1"),
+        ("vlm_only", ..., "vlm_only"),
+        ("vlm_only", "vlm_only", "vlm_only"),
+        ("", "vlm_only", "vlm_only"),
+    ],
+)
+def test_the_type_stands_in_the_row_or_in_the_input_or_in_both(row, inside, kind):
+    asked = changed(CREATE, job_type=row, input=changed(INPUT, job_type=inside))
     (ask,), _ = tell(vlm_node.create(body(asked)), service_pb.CreateJobResponse(job=job()))
-    assert ask.request.type == "task_timing_v1"
+    assert ask.request.type == kind
+    assert ask.request.input.WhichOneof("input") == kind
     stored = job(client_data=ask.request.client_data)
     _, response = tell(
         vlm_node.read(Request(path={"id": JOB})), service_pb.GetJobResponse(job=stored)
     )
-    assert json.loads(response.body)["job_type"] == "row"
+    assert json.loads(response.body)["job_type"] == row
+
+
+def test_vlm_only_asks_the_vision_model_and_nothing_else():
+    sent = changed(CREATE, job_type="vlm_only", input=changed(INPUT, prompt=...))
+    (ask,), _ = tell(vlm_node.create(body(sent)), service_pb.CreateJobResponse(job=job()))
+    only = ask.request.input.vlm_only
+    assert only.prompt == INPUT["vlm_prompt"]
+    assert [image.data for image in only.images] == [b"pixels", b"pixels"]
+
+
+REAL = {
+    "job_type": "vlm_only",
+    "query": {"ids": ["the-photo"]},
+    "domain_id": "the-domain",
+    "input": {
+        "job_type": "vlm_only",
+        "prompt": "What is it?",
+        "vlm_prompt": "What is it?",
+        "webhook_url": "https://app.example/cvnode/response",
+    },
+}
+"""As the client in use sends it: the photo has been uploaded to its domain before."""
+
+
+@pytest.mark.parametrize("images", [..., None, []])
+def test_without_pictures_they_are_fetched_from_the_domain(images):
+    sent = changed(REAL, input=changed(REAL["input"], images=images))
+    (ask,), _ = tell(vlm_node.create(body(sent)), service_pb.CreateJobResponse(job=job()))
+    domain = ask.request.input.vlm_only.domain
+    assert domain == job_input_pb2.DomainQuery(domain_id="the-domain", ids=["the-photo"])
+
+
+def test_every_filter_of_the_query_goes_to_the_domain():
+    query = {"ids": [], "name": "IMG", "data_type": "mentra-live-image"}
+    sent = changed(CREATE, query=query, input=changed(INPUT, images=...))
+    (ask,), _ = tell(vlm_node.create(body(sent)), service_pb.CreateJobResponse(job=job()))
+    domain = ask.request.input.task_timing_v1.domain
+    assert (list(domain.ids), domain.name, domain.data_type) == ([], "IMG", "mentra-live-image")
+
+
+def test_pictures_that_come_along_are_not_fetched():
+    (ask,), _ = tell(vlm_node.create(body(CREATE)), service_pb.CreateJobResponse(job=job()))
+    assert not ask.request.input.task_timing_v1.HasField("domain")
+
+
+@pytest.mark.parametrize("picture", ["https://p.example/a.jpg", {"data": "media://m1", "id": "x"}])
+def test_a_picture_may_be_elsewhere_and_its_address_is_not_kept(picture):
+    sent = changed(CREATE, input=INPUT | {"images": [picture]})
+    (ask,), _ = tell(vlm_node.create(body(sent)), service_pb.CreateJobResponse(job=job()))
+    (image,) = ask.request.input.task_timing_v1.images
+    assert image.uri in ("https://p.example/a.jpg", "media://m1")
+    assert "p.example" not in str(ask.request.client_data)
+
+
+@pytest.mark.parametrize("url", [..., None, ""])
+def test_nobody_is_told_where_no_webhook_is_named(url):
+    sent = changed(CREATE, input=changed(INPUT, webhook_url=url))
+    (ask,), _ = tell(vlm_node.create(body(sent)), service_pb.CreateJobResponse(job=job()))
+    assert not ask.request.HasField("webhook")
+
+
+def test_a_webhook_speaks_as_vlm_nodes_does():
+    (ask,), _ = tell(vlm_node.create(body(REAL)), service_pb.CreateJobResponse(job=job()))
+    assert ask.request.webhook == pb.Webhook(
+        url="https://app.example/cvnode/response", format=pb.WEBHOOK_FORMAT_VLM_NODE
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,24 +189,37 @@ def test_the_type_in_the_input_comes_first_and_the_rows_comes_back():
         (b"[" * 100_000, "Json deserialize error: "),
         (b'{"job_type": NaN}', "Json deserialize error: "),
         (b'{"job_type": "\\ud800"}', "Json deserialize error: "),
-        (b"[]", "the body must be an object"),
+        (b"[]", "Json deserialize error: the body must be an object"),
         (changed(CREATE, job_type=...), "Json deserialize error: missing field `job_type`"),
         (changed(CREATE, domain_id=...), "Json deserialize error: missing field `domain_id`"),
         (changed(CREATE, query=...), "Json deserialize error: missing field `query`"),
         (changed(CREATE, input=...), "Json deserialize error: missing field `input`"),
-        (changed(CREATE, domain_id=7), "`domain_id` must be a string"),
-        (changed(CREATE, query=[]), "`query` must be an object"),
-        (changed(CREATE, query={}), "Failed to parse query\nquery.ids must be"),
-        (changed(CREATE, query={"ids": [1]}), "Failed to parse query\nquery.ids must be"),
+        (
+            changed(CREATE, domain_id=7),
+            "Json deserialize error: domain_id: Input should be a valid string",
+        ),
+        (changed(CREATE, query=[]), "Json deserialize error: query must be an object"),
+        (changed(CREATE, query={}), "Failed to parse query\nmissing field `query.ids`"),
+        (changed(CREATE, query={"ids": [1]}), "Failed to parse query\nquery.ids.0: Input"),
         (changed(CREATE, query={"ids": [], "name": 1}), "Failed to parse query\nquery.name"),
-        (changed(CREATE, input=changed(INPUT, images=...)), "No data found\n"),
-        (changed(CREATE, input=changed(INPUT, images=[])), "No data found\n"),
-        (changed(CREATE, input="text"), "input: must be an object"),
-        (changed(CREATE, job_type="vlm_only"), 'no job type "vlm_only"; use one of task_timing'),
-        (changed(CREATE, input=INPUT | {"job_type": ["x"]}), 'no job type ["x"]; use one of'),
+        (changed(REAL, domain_id=""), "No data found\nthe job names no domain"),
+        (changed(CREATE, domain_id="", input=INPUT | {"images": []}), "No data found\n"),
+        (changed(CREATE, input="text"), "Json deserialize error: input must be an object"),
+        (changed(CREATE, job_type="dance"), 'no job type "dance"; use one of task_timing_v1, vlm'),
+        (changed(CREATE, job_type=""), 'no job type ""; use one of'),
+        (
+            changed(CREATE, input=INPUT | {"job_type": "vlm_only"}),
+            'job_type is "task_timing_v1" and input.job_type is "vlm_only"; make them agree',
+        ),
+        (changed(CREATE, input=INPUT | {"job_type": ["x"]}), "input.job_type: Input should be"),
+        (changed(CREATE, input=changed(INPUT, vlm_prompt=...)), "missing field `input.vlm_prompt`"),
+        (changed(CREATE, input=INPUT | {"webhook_url": 7}), "input.webhook_url: Input should be"),
         (changed(CREATE, input=changed(INPUT, prompt=...)), "input.prompt: "),
         (changed(CREATE, input=changed(INPUT, vlm_prompt=3)), "input.vlm_prompt: "),
-        (changed(CREATE, input=INPUT | {"images": "x"}), "input.images: must be a list"),
+        (
+            changed(CREATE, input=INPUT | {"images": "x"}),
+            "input.images: Input should be a valid list",
+        ),
         (changed(CREATE, input=INPUT | {"images": [IMAGE, "%"]}), "input.images[1]: is no base64"),
         (changed(CREATE, input=INPUT | {"images": [7]}), "input.images[0].data: is no text"),
         (
@@ -150,6 +243,12 @@ def test_what_cannot_be_a_job_is_refused_in_plain_text_before_a_room_is_asked(se
             "input.images[3].data: is no picture",
         ),
         (errors.InvalidInput.field("input.task_timing_v1.task", "long"), 400, "input.prompt: long"),
+        (errors.InvalidInput.field("webhook.url", "no"), 400, "input.webhook_url: no"),
+        (
+            errors.InvalidInput.field("input.vlm_only.domain.ids[3]", "long"),
+            400,
+            "query.ids[3]: long",
+        ),
         (
             errors.Unavailable("the database is down", retry_after=timedelta(seconds=3)),
             503,
@@ -314,12 +413,12 @@ def test_a_list_that_must_be_empty_asks_nobody(query):
     ("query", "says"),
     [
         ({}, "missing field `limit`"),
-        ({"limit": "many"}, "limit must be a number"),
-        ({"limit": "-1"}, "limit must be a number"),
-        ({"limit": "1000000"}, "limit must be a number"),
-        ({"limit": "\u0661"}, "limit must be a number"),
-        ({"limit": "1", "offset": "x"}, "offset must be a number"),
-        ({"limit": "1", "status": "asleep"}, 'there is no status "asleep"; use one of pending'),
+        ({"limit": "many"}, "Query deserialize error: limit: Input should be"),
+        ({"limit": "-1"}, "Query deserialize error: limit: Input should be"),
+        ({"limit": "1000000"}, "Query deserialize error: limit: Input should be"),
+        ({"limit": "\u0661"}, "Query deserialize error: limit: Input should be"),
+        ({"limit": "1", "offset": "x"}, "offset: Input should be a valid integer"),
+        ({"limit": "1", "status": "asleep"}, "status: Input should be 'pending', 'running'"),
     ],
 )
 def test_a_bad_query_is_refused_in_plain_text(query, says):
@@ -354,6 +453,17 @@ def test_a_retry_replaces_the_input_and_keeps_what_else_was_sent():
     )
     told = json.loads(response.body)
     assert (told["input"], told["query"]) == (again, CREATE["query"])
+
+
+def test_a_retry_without_pictures_fetches_what_the_job_fetched():
+    stored = job(type="vlm_only", state=pb.JOB_STATE_FAILED)
+    stored.input.vlm_only.domain.domain_id = "the-domain"
+    (_, ask), _ = tell(
+        vlm_node.retry(put(job_type="vlm_only", input=REAL["input"])),
+        service_pb.GetJobResponse(job=stored),
+        service_pb.RetryJobResponse(job=stored),
+    )
+    assert ask.request.input.vlm_only.domain.domain_id == "the-domain"
 
 
 FOUND = service_pb.GetJobResponse(job=job(state=pb.JOB_STATE_RUNNING))

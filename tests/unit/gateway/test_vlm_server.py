@@ -2,7 +2,7 @@ import base64
 from datetime import timedelta
 
 import pytest
-from mesh.types.v1 import chat_pb2, model_pb2, usage_pb2
+from mesh.types.v1 import chat_pb2, usage_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 
 from gateway.bridge.dialects.vlm_server import DIALECT
@@ -13,7 +13,6 @@ from tests.doubles.conversations import body
 
 TEXT = base64.b64encode(b"pixels").decode()
 ASKED = {"type": "text", "text": "What is this?"}
-NOT_READY = pb.GetModelResponse(model=model_pb2.Model(name="m", ready=False))
 
 
 def answer():
@@ -72,31 +71,50 @@ def test_an_answer_is_drawn_as_vlm_server_draws_it():
     assert ask.request.sampling == chat_pb2.Sampling(max_tokens=512, temperature=0.7, top_p=0.9)
 
 
-@pytest.mark.parametrize("image", [TEXT, f"data:image/jpeg;base64,{TEXT}"])
-def test_a_picture_is_base64_with_or_without_the_prefix_of_a_data_url(image):
-    (ask,), _, _ = generate(user({"type": "image", "image": image}), answer())
-    assert ask.request.messages[0].parts[0].image.data == b"pixels"
+@pytest.mark.parametrize("kind", ["image", "video"])
+@pytest.mark.parametrize("text", [TEXT, f"data:image/jpeg;base64,{TEXT}"])
+def test_a_picture_is_base64_with_or_without_the_prefix_of_a_data_url(kind, text):
+    (ask,), _, _ = generate(user({"type": kind, kind: text}), answer())
+    assert getattr(ask.request.messages[0].parts[0], kind).data == b"pixels"
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+@pytest.mark.parametrize(
+    ("text", "uri"),
+    [
+        ("https://pictures.example/one.jpg?signed=x", "https://pictures.example/one.jpg?signed=x"),
+        ("HTTP://pictures.example/one", "HTTP://pictures.example/one"),
+        ("media://m1", "media://m1"),
+        ("file:///srv/one.jpg", "file:///srv/one.jpg"),
+        ("/srv/my pictures/one.jpg", "file:///srv/my%20pictures/one.jpg"),
+    ],
+)
+def test_what_is_elsewhere_is_named_to_the_room_which_decides(kind, text, uri):
+    (ask,), _, _ = generate(user({"type": kind, kind: text}), answer())
+    (part,) = ask.request.messages[0].parts
+    assert part.WhichOneof("content") == kind
+    assert (getattr(part, kind).uri, getattr(part, kind).data) == (uri, b"")
 
 
 @pytest.mark.parametrize(
-    ("part", "field"),
+    ("item", "told"),
     [
-        ({"type": "image", "image": "https://pictures.example/one.jpg"}, "image"),
-        ({"type": "image", "image": "http://169.254.169.254/latest"}, "image"),
-        ({"type": "image", "image": "file:///etc/passwd"}, "image"),
-        ({"type": "image", "image": "/home/someone/one.jpg"}, "image"),
-        ({"type": "image", "image": ""}, "image"),
-        ({"type": "video", "video": "https://pictures.example/one.mp4"}, "video"),
-        ({"type": "video"}, "video"),
+        ({"type": "image", "image": "one.jpg"}, "image: is no base64"),
+        ({"type": "image", "image": "ftp://pictures.example/one.jpg"}, "image: is no base64"),
+        ({"type": "image", "image": "/9j/4AAQ%"}, "image: is no base64"),
+        ({"type": "video", "video": "/" + "x/" * 2100 + "."}, "video: is no base64"),
+        ({"type": "image", "image": ""}, "image: is missing or empty"),
+        ({"type": "image"}, "image: is missing or empty"),
+        ({"type": "video", "image": TEXT}, "video: is missing or empty"),
+        ({"type": "text"}, "text: is missing or empty"),
+        ({"type": "dance", "dance": "tango"}, "type: is not known here; use text, image or video"),
     ],
 )
-def test_what_this_version_does_not_look_at_is_refused_with_what_it_does(part, field):
-    asked, status, told = generate(user(ASKED, part))
+def test_an_item_that_cannot_be_read_is_the_callers_mistake(item, told):
+    asked, status, refused = generate(user(ASKED, item))
     assert (asked, status) == ([], 400)
-    assert told["detail"].startswith(f"messages[0].content[1].{field}: ")
-    assert "data URL" in told["detail"]
-    assert "base64" in told["detail"]
-    assert "example" not in told["detail"]
+    assert refused["detail"].startswith(f"messages[0].content[1].{told}")
+    assert "example" not in refused["detail"]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +126,9 @@ def test_what_this_version_does_not_look_at_is_refused_with_what_it_does(part, f
         ({"messages": [{"content": "x"}]}, ["body", "messages", 0, "role"]),
         ({"messages": [{"role": "tool", "content": "x"}]}, ["body", "messages", 0, "role"]),
         ({"messages": [{"role": "user"}]}, ["body", "messages", 0, "content"]),
-        (user({"type": "dance"}), ["body", "messages", 0, "content"]),
-        (user({"type": "text"}), ["body", "messages", 0, "content"]),
-        (user({"type": "image"}), ["body", "messages", 0, "content"]),
+        (user({"text": "x"}), ["body", "messages", 0, "content"]),
+        (user({"type": 7}), ["body", "messages", 0, "content"]),
+        (user({"type": "image", "image": ["x"]}), ["body", "messages", 0, "content"]),
         (user(), ["body", "messages", 0, "content"]),
         ({"messages": [{"role": "user", "content": ""}]}, ["body", "messages", 0, "content"]),
         (user(ASKED, max_new_tokens=0), ["body", "max_new_tokens"]),
@@ -133,7 +151,7 @@ def test_a_body_of_another_shape_is_told_in_a_list(sent, loc):
 @pytest.mark.parametrize(
     "sent",
     [
-        user(*[{"type": "text"}] * 128),
+        user(*[{"text": "x"}] * 128),
         user(*[[]] * 100_000),
         {"messages": [{"role": "x"}] * 256},
         {"messages": [{}] * 100_000},
@@ -159,7 +177,12 @@ def test_of_a_list_of_mistakes_the_first_is_told(sent):
             400,
             "messages[0].role: no; end with user",
         ),
-        (errors.Exhausted("too many wait"), 429, "too many wait"),
+        (
+            errors.InvalidInput.field("messages[0].parts[1].video.uri", "is not allowed"),
+            400,
+            "messages[0].content[1].video: is not allowed",
+        ),
+        (errors.Exhausted("too many wait"), 503, "too many wait"),
         (
             errors.Unavailable("the engine does not answer"),
             503,
@@ -171,39 +194,65 @@ def test_what_the_room_refuses_is_told_in_the_dialects_words(error, status, deta
     assert generate(user(ASKED), error)[1:] == (status, {"detail": detail})
 
 
+def test_a_full_room_says_when_to_come_back():
+    full = errors.Exhausted("too many wait", retry_after=timedelta(seconds=3))
+    refused = DIALECT.refuse(full)
+    assert (refused.status, refused.headers) == (503, {"retry-after": "3"})
+
+
+CARD = pb.GetDeviceResponse(
+    device="NVIDIA H100",
+    memory_total_bytes=80 * 1024**3,
+    memory_used_bytes=20 * 1024**3,
+    engine_memory_bytes=18.256 * 1024**3,
+)
+VRAM = {
+    "allocated_gb": 20.0,
+    "reserved_gb": 18.26,
+    "free_gb": 60.0,
+    "total_gb": 80.0,
+    "usage_percentage": 25.0,
+}
+UNTOLD = dict.fromkeys(VRAM)
+
+
 @pytest.mark.parametrize(
-    ("told", "status", "loaded"),
+    ("device", "vram"),
     [
-        (pb.GetModelResponse(model=model_pb2.Model(name="m", ready=True)), "healthy", True),
-        (NOT_READY, "unhealthy", False),
-        (errors.Unavailable("the room is down"), "unhealthy", False),
-        (errors.TimedOut("it took too long"), "unhealthy", False),
+        (CARD, VRAM),
+        (pb.GetDeviceResponse(device="NVIDIA H100"), UNTOLD),
+        (
+            pb.GetDeviceResponse(device="cpu", engine_memory_bytes=1024**3),
+            UNTOLD | {"reserved_gb": 1.0},
+        ),
+        (
+            pb.GetDeviceResponse(device="cpu", memory_total_bytes=0, memory_used_bytes=0),
+            UNTOLD | {"allocated_gb": 0.0, "free_gb": 0.0, "total_gb": 0.0},
+        ),
     ],
 )
-def test_health_tells_whether_the_model_can_answer_and_nothing_that_is_not_known(
-    told, status, loaded
-):
-    (ask,), code, health = conversations.call(DIALECT, "GET", "/health", Request(), told)
-    assert ask.method == "GetModel"
-    assert (code, health) == (
-        200,
-        {
-            "status": status,
-            "model_loaded": loaded,
-            "device": None,
-            "gpu_available": None,
-            "memory_usage": None,
-        },
+def test_memory_is_told_in_gib_and_what_is_not_known_is_null(device, vram):
+    (ask,), status, told = conversations.call(DIALECT, "GET", "/vram_status", Request(), device)
+    assert ask.method == "GetDevice"
+    assert (status, told) == (200, vram)
+
+
+@pytest.mark.parametrize(
+    ("device", "vram"),
+    [(CARD, VRAM), (errors.Unavailable("down"), UNTOLD), (errors.Unimplemented("no"), UNTOLD)],
+)
+def test_clearing_says_what_was_dropped_and_what_is_left(device, vram):
+    dropped = pb.ReleaseMemoryResponse(released=["prefix cache"])
+    asked, status, told = conversations.call(
+        DIALECT, "POST", "/clear_vram", Request(), dropped, device
     )
-
-
-def test_health_hides_no_mistake_of_the_mesh():
-    failed = errors.Internal("something failed inside the mesh")
-    assert conversations.call(DIALECT, "GET", "/health", Request(), failed)[1] == 500
+    assert [ask.method for ask in asked] == ["ReleaseMemory", "GetDevice"]
+    assert status == 200
+    assert told == {"status": "success", "released": ["prefix cache"], "vram_status": vram}
 
 
 @pytest.mark.parametrize(("verb", "path"), [("GET", "/vram_status"), ("POST", "/clear_vram")])
-def test_the_engines_memory_is_not_told_yet(verb, path):
-    asked, status, told = conversations.call(DIALECT, verb, path, Request())
-    assert (asked, status) == ([], 501)
-    assert "yet" in told["detail"]
+def test_a_room_that_is_down_is_told(verb, path):
+    down = errors.Unavailable("the room is down")
+    _, status, told = conversations.call(DIALECT, verb, path, Request(), down)
+    assert (status, told["detail"]) == (503, "Model not loaded: the room is down")
