@@ -1,18 +1,20 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`. The rest is for those who work on it.
 PYTHON ?= python3
 VENV := .venv
+ENGINES := .venv-engines
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+INSTALL := -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python $(INSTALL) --require-hashes
 PRODUCT := services gateway sensorium models
 # Of an image `buf breaking` cannot tell which module's rules hold: they are stated again.
 COMPATIBLE := {"version":"v2","breaking":{"use":["WIRE_JSON"]}}
 CHECKED := $(PRODUCT) deploy bench tests requirements protos/generate.py hatch_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format protos landed lock clean
+.PHONY: help demo up test test-engines check format protos landed lock clean
 
 help: ## Say what can be made.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.runtime ## Set up, run the main job on the whole mesh, stop.
 	$(BIN)/sensorium demo
@@ -24,6 +26,10 @@ test: $(VENV)/.dev protos ## Set up and pass every test.
 	$(BIN)/sensorium models ensure language-0.5b whisper-base
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit tests/conformance tests/integration
 	$(BIN)/pytest tests/e2e
+
+test-engines: $(VENV)/.dev $(ENGINES)/.vllm protos ## Set up vLLM for CPUs, and hold it to what every engine promises and to what it can do besides.
+	VLLM_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 180 -p tests.doubles.engine_vllm \
+		tests/conformance/test_engine.py tests/engines
 
 check: $(VENV)/.dev ## Pass every check that runs nothing: format, lint, types, imports, contract, deployment.
 	$(BIN)/ruff format --check $(CHECKED)
@@ -52,7 +58,7 @@ lock: $(VENV)/.dev ## Lock the requirements anew, with hashes and without naming
 	$(BIN)/python requirements/lock.py
 
 clean: ## Remove what was made here; models and data stay.
-	rm -rf $(VENV) build protos/gen .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(ENGINES) build protos/gen .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # Runtime and build requirements are enough to install the project, which generates the contract's code.
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml hatch_build.py
@@ -60,9 +66,20 @@ $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what the mesh stands on into $(VENV) (about a minute) ..."
 	$(PIP) -r requirements/runtime.txt -r requirements/build.txt
-	$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python $(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
+	@touch $@
+
+# vLLM stands beside the mesh, never in its environment. torch comes without a hash, because which build of it is right
+# depends on the machine: pip is configured to find one for CPUs where there is one, and takes the registry's otherwise.
+$(ENGINES)/.vllm: requirements/engines.txt
+	@$(PYTHON) -c 'import platform as p, sys; sys.exit("vLLM for CPUs is built for Linux on x86_64, and asks for Python 3.11 or newer" \
+		if (p.system(), p.machine()) != ("Linux", "x86_64") or sys.version_info < (3, 11) else 0)'
+	@test -x $(ENGINES)/bin/python || $(PYTHON) -m venv $(ENGINES)
+	@echo "Installing vLLM for CPUs into $(ENGINES) (2.5 GB, up to five minutes) ..."
+	$(ENGINES)/bin/python $(INSTALL) --no-deps --require-hashes -r requirements/engines.txt
+	$(ENGINES)/bin/python $(INSTALL) torch==2.13.0
 	@touch $@

@@ -1,8 +1,9 @@
 """Lock every requirement with hashes, for all platforms, without naming a registry's host.
 
 `runtime.txt` is what the mesh runs on, `build.txt` what installing it needs, `dev.txt` what checks
-and tests need besides. Each is solved within the ones before, so that they agree. `uv`'s own lock
-files name hosts, so they are not used.
+and tests need besides. Each is solved within the ones before, so that they agree. `engines.txt`,
+which the engine tests install in an environment of its own, is solved by itself, for the one
+platform that it exists for. `uv`'s own lock files name hosts, so they are not used.
 """
 
 import subprocess
@@ -11,16 +12,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPILE = (
-    *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal"),
+    *(sys.executable, "-m", "uv", "pip", "compile", "--quiet"),
     *("--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"),
     *sys.argv[1:],
 )
 SETS = {
-    "runtime": ("pyproject.toml", "--extra", "local"),
-    "build": ("--group", "build", "-c", "requirements/runtime.txt"),
+    "runtime": ("--universal", "pyproject.toml", "--extra", "local"),
+    "build": ("--universal", "--group", "build", "-c", "requirements/runtime.txt"),
     "dev": (
-        *("--group", "dev", "-c", "requirements/runtime.txt"),
+        *("--universal", "--group", "dev", "-c", "requirements/runtime.txt"),
         *("-c", "requirements/build.txt"),
+    ),
+    "engines": (
+        *("--python-platform", "x86_64-manylinux_2_28", "requirements/engines.in"),
+        *("--excludes", "requirements/engines-left-out.txt"),
     ),
 }
 

@@ -6,9 +6,9 @@ No I/O happens here.
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from services.engine.domain import (
     Answer,
@@ -24,9 +24,7 @@ from services.engine.domain import (
 )
 from services.engine.errors import not_the_protocol, stream_failure
 from services.engine.ports import JsonSchema
-
-_INT32_MAX = 2**31 - 1
-Count = Annotated[int, Field(ge=0, le=_INT32_MAX)]
+from services.engine.reading import Count, finish_reason, read
 
 
 class _Said(BaseModel):
@@ -129,13 +127,13 @@ def _base64(picture: Picture) -> str:
 
 def read_answer(body: bytes) -> Answer:
     """Read a whole completion."""
-    completion = _read(_Completion, body)
+    completion = read(_Completion, body)
     if not completion.choices:
         raise not_the_protocol()
     choice, usage = completion.choices[0], completion.usage or _Usage()
     return Answer(
         text=choice.message.content or "",
-        finish_reason=_finish_reason(choice.finish_reason),
+        finish_reason=finish_reason(choice.finish_reason),
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         model=completion.model,
@@ -152,7 +150,7 @@ class DeltaReader:
 
     def read(self, event: bytes) -> Delta | None:
         """Read one event; None when it holds no text. Raises what the engine says went wrong."""
-        completion = _read(_Completion, event)
+        completion = read(_Completion, event)
         if completion.error is not None:
             raise stream_failure(completion.error, event)
         self._model = completion.model or self._model
@@ -161,7 +159,7 @@ class DeltaReader:
             return None
         choice = completion.choices[0]
         if choice.finish_reason is not None:
-            self._finish_reason = _finish_reason(choice.finish_reason)
+            self._finish_reason = finish_reason(choice.finish_reason)
         return Delta(choice.delta.content) if choice.delta.content else None
 
     def end(self) -> Delta | None:
@@ -182,7 +180,7 @@ def read_listed(body: bytes, *, wanted: str) -> Listed:
 
     One that is wanted and not listed is taken to be there all the same, with nothing known of it.
     """
-    listed = _read(_Models, body).data
+    listed = read(_Models, body).data
     if not wanted:
         return listed[0]
     return next((it for it in listed if it.id == wanted), Listed(id=wanted))
@@ -191,23 +189,3 @@ def read_listed(body: bytes, *, wanted: str) -> Listed:
 def model_info(listed: Listed) -> ModelInfo:
     """What a list tells of a model."""
     return ModelInfo(listed.id, listed.max_model_len or (listed.meta.n_ctx if listed.meta else 0))
-
-
-def _finish_reason(said: str | None) -> FinishReason:
-    match said:
-        case "stop":
-            return FinishReason.STOP
-        case "length":
-            return FinishReason.LENGTH
-        case _:
-            return FinishReason.UNKNOWN
-
-
-_Kind = TypeVar("_Kind", bound=BaseModel)
-
-
-def _read(kind: type[_Kind], body: bytes) -> _Kind:
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError:
-        raise not_the_protocol() from None

@@ -1,4 +1,8 @@
-"""What every engine behind the port does: llama.cpp with the aisle model, and its double."""
+"""What every engine behind the port does: llama.cpp with the aisle model, the double of it, and
+Ollama's. `make test-engines` holds vLLM to the same.
+
+Each stands behind a relay, so that each can die, fall silent and talk nonsense.
+"""
 
 import asyncio
 import io
@@ -11,7 +15,7 @@ import jsonschema
 import pytest
 
 from models.aisle.world import Colour, Scene, Worker, draw
-from services.chassis.errors import InvalidInput, TimedOut, Unavailable
+from services.chassis.errors import Internal, InvalidInput, TimedOut, Unavailable
 from services.engine.domain import (
     FinishReason,
     Message,
@@ -21,10 +25,14 @@ from services.engine.domain import (
     Sampling,
     Text,
 )
+from services.engine.machine import EngineKind
+from services.engine.ollama import OllamaEngine
 from services.engine.openai import OpenAIEngine
 from services.engine.ports import Engine
 from tests.doubles.engine_llama import llama
+from tests.doubles.engine_ollama import ollama_server
 from tests.doubles.engine_server import SENTENCE, engine_server
+from tests.doubles.relay import Fault, Relay, Trouble, relay
 
 SCENE = Scene(3, Colour.RED, Worker.ABSENT, spill=False, ladder=False)
 SCHEMA = {
@@ -33,30 +41,50 @@ SCHEMA = {
     "required": ["count", "clean"],
     "additionalProperties": False,
 }
+LONG = {"type": "array", "items": {"type": "boolean"}, "minItems": 100, "maxItems": 200}
+"""What takes the smallest model a while to write."""
+ANSWERS = (SENTENCE, '{"count": 3, "clean": true}')
+"""What the doubles say: in words, and by a schema."""
 LIKELIEST = Sampling(max_tokens=64, temperature=0)
 
 
 class Running:
-    """An engine, and the means to stop what stands behind it."""
+    """An engine, the wire to it, and the means to take away what stands behind."""
 
-    def __init__(self, engine: Engine, behind: AsyncExitStack) -> None:
+    def __init__(self, engine: Engine, wire: Relay, behind: AsyncExitStack) -> None:
         self.engine = engine
+        self.wire = wire
         self.behind = behind
 
 
-@pytest.fixture(params=["llama", "double"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "running" in metafunc.fixturenames:
+        real = metafunc.config.pluginmanager.has_plugin("tests.doubles.engine_vllm")
+        names = ["vllm"] if real else ["llama", "double", "ollama"]
+        metafunc.parametrize("running", names, indirect=True)
+
+
+@pytest.fixture
 async def running(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
     async with AsyncExitStack() as behind:
-        if request.param == "llama":
-            url = await behind.enter_async_context(llama())
-        else:
-            server = await behind.enter_async_context(engine_server())
-            server.reply = lambda body: (
-                '{"count": 3, "clean": true}' if "response_format" in body else SENTENCE
-            )
-            url = server.url
-        async with OpenAIEngine(url) as engine:
-            yield Running(engine, behind)
+        match request.param:
+            case "vllm":
+                url = request.getfixturevalue("vllm").url
+            case "llama":
+                url = await behind.enter_async_context(llama())
+            case "double":
+                server = await behind.enter_async_context(engine_server())
+                server.reply = lambda body: ANSWERS["response_format" in body]
+                server.dwells = lambda body: "response_format" in body
+                url = server.url
+            case _:
+                ollama = await behind.enter_async_context(ollama_server())
+                ollama.reply = lambda body: ANSWERS["format" in body]
+                url = ollama.url
+        wire = await behind.enter_async_context(relay(url))
+        adapter = OllamaEngine if request.param == "ollama" else OpenAIEngine
+        async with adapter(wire.url) as engine:
+            yield Running(engine, wire, behind)
 
 
 @pytest.fixture
@@ -174,6 +202,8 @@ async def test_a_call_without_time_is_not_made(engine: Engine) -> None:
 
 
 async def test_the_model_is_told_with_its_context(engine: Engine) -> None:
+    # Ollama chooses the context when it loads the model.
+    await engine.complete(ask(DESCRIBE), LIKELIEST, timeout=30)
     model = await engine.model()
     assert model.name
     assert model.context_tokens >= 1024
@@ -192,3 +222,98 @@ async def test_an_engine_that_is_gone_is_unavailable_and_says_when_to_try_again(
     with pytest.raises(Unavailable):
         async for _ in running.engine.stream(ask(DESCRIBE), LIKELIEST, timeout=30):
             pass
+
+
+async def test_the_engine_tells_what_it_is_and_what_it_takes(engine: Engine) -> None:
+    can = await engine.capabilities()
+    assert can.kind is not EngineKind.OPENAI
+    assert can.version
+    assert can.pictures is None
+    assert can.schema
+
+
+async def test_an_engine_that_counts_counts_a_call_under_way(engine: Engine) -> None:
+    idle = await engine.load()
+    assert idle.running in (0, None)
+    assert idle.waiting in (0, None)
+    sampling = Sampling(max_tokens=1_000, temperature=0)
+    async with aclosing(
+        engine.stream(ask(DESCRIBE), sampling, json_schema=LONG, timeout=30)
+    ) as deltas:
+        await anext(deltas)
+        busy = await engine.load()
+    assert busy.running == (None if idle.running is None else 1)
+
+
+async def test_memory_is_released_and_the_next_answer_is_the_same(engine: Engine) -> None:
+    before = await engine.complete(ask(picture(), DESCRIBE), LIKELIEST, timeout=30)
+    assert await engine.release_memory()
+    after = await engine.complete(ask(picture(), DESCRIBE), LIKELIEST, timeout=30)
+    assert after.text == before.text
+
+
+async def test_releasing_memory_harms_no_answer_under_way(engine: Engine) -> None:
+    whole = await engine.complete(ask(picture(), DESCRIBE), LIKELIEST, timeout=30)
+    async with aclosing(engine.stream(ask(picture(), DESCRIBE), LIKELIEST, timeout=30)) as deltas:
+        first = await anext(deltas)
+        await engine.release_memory()
+        rest = [it.text async for it in deltas]
+    assert first.text + "".join(rest) == whole.text
+
+
+async def read(engine: Engine, *, timeout: float = 30) -> None:
+    async for _ in engine.stream(ask(picture(), DESCRIBE), LIKELIEST, timeout=timeout):
+        pass
+
+
+async def answer(engine: Engine, *, timeout: float = 30) -> None:
+    await engine.complete(ask(picture(), DESCRIBE), LIKELIEST, timeout=timeout)
+
+
+IN_THE_MIDDLE = [(read, 900), (answer, 250)]
+"""A call, and the bytes of its answer after which every engine is still at it."""
+
+
+@pytest.mark.parametrize(("way", "after"), IN_THE_MIDDLE)
+async def test_an_answer_that_breaks_off_is_no_answer_and_the_next_is_whole(
+    running: Running, way, after: int
+) -> None:
+    await running.engine.model()
+    running.wire.fault = Fault(Trouble.CUT, after)
+    with pytest.raises(Unavailable) as refused:
+        await way(running.engine)
+    assert refused.value.retry_after
+    running.wire.fault = None
+    await way(running.engine)
+
+
+@pytest.mark.parametrize(("way", "after"), IN_THE_MIDDLE)
+async def test_an_engine_that_falls_silent_is_given_up_in_time(
+    running: Running, way, after: int
+) -> None:
+    await running.engine.model()
+    running.wire.fault = Fault(Trouble.SILENCE, after)
+    async with asyncio.timeout(10):
+        with pytest.raises(TimedOut):
+            await way(running.engine, timeout=1)
+    running.wire.fault = None
+    await way(running.engine)
+
+
+@pytest.mark.parametrize(("way", "after"), [*IN_THE_MIDDLE, (read, 0), (answer, 0)])
+async def test_an_engine_that_talks_nonsense_is_not_believed(
+    running: Running, way, after: int
+) -> None:
+    await running.engine.model()
+    running.wire.fault = Fault(Trouble.GARBAGE, after)
+    with pytest.raises((Unavailable, Internal)):
+        await way(running.engine)
+    running.wire.fault = None
+    await way(running.engine)
+
+
+@pytest.mark.parametrize("way", [read, answer])
+async def test_connections_that_were_closed_at_rest_are_opened_anew(running: Running, way) -> None:
+    await way(running.engine)
+    running.wire.drop()
+    await way(running.engine)

@@ -33,6 +33,8 @@ class EngineServer:
         self.program = Program()
         self.reply: Callable[[Body], str] = lambda body: SENTENCE
         """Makes the whole answer to a request."""
+        self.dwells: Callable[[Body], bool] = lambda body: False
+        """Whether it stays at this answer after its first piece, until its client leaves."""
         self.faults: deque[Fault] = deque()
         """Each is used up by one chat request, in order, instead of an answer."""
         self.models_fault: Fault | None = None
@@ -84,18 +86,23 @@ class EngineServer:
         read = len(" ".join(texts).split()) + IMAGE_TOKENS * len(images)
         if read > CONTEXT_TOKENS:
             return _refused(400, "exceed_context_size_error", "request exceeds the context size")
-        whole = self.reply(body)
-        for stop in body.get("stop", []):
-            whole = whole.split(stop)[0]
-        tokens = re.findall(r"\S+\s*", whole)
-        written = tokens[: body["max_tokens"]]
+        written, reason = write(self.reply(body), body.get("stop", []), body["max_tokens"])
         usage = {"prompt_tokens": read, "completion_tokens": len(written)}
-        reason = "length" if len(written) < len(tokens) else "stop"
         if body.get("stream"):
+            if self.dwells(body):
+                return await stream_then_hang(request)
             return await _stream(request, written, reason, usage)
         message = {"role": "assistant", "content": "".join(written)}
         choice = {"index": 0, "finish_reason": reason, "message": message}
         return web.json_response({"model": MODEL, "choices": [choice], "usage": usage})
+
+
+def write(whole: str, stops: list[str], most: int) -> tuple[list[str], str]:
+    """The tokens of an answer as they are written, and why they end."""
+    for stop in stops:
+        whole = whole.split(stop)[0]
+    tokens = re.findall(r"\S+\s*", whole)
+    return tokens[:most], "length" if most < len(tokens) else "stop"
 
 
 def _parts(content: Any) -> list[Body]:
