@@ -17,9 +17,9 @@ ERRORS: Final = 1
 """llama.cpp's verbosity: further steps tell of every request, and then of what is in it."""
 PROMPT_CACHE_MEBIBYTES: Final = 128
 """How much memory may keep the state of past conversations; llama.cpp's own default is 8 GiB."""
-HTTP_THREADS: Final = 64
-"""Each request in work or waiting holds one: more than a room sends at once, so that the engine
-still answers whether it is well. llama.cpp's own default is four more than its slots.
+HTTP_THREADS: Final = 160
+"""Each request in work or waiting holds one: more than a room ever sends at once, so that the
+engine still says how it is. llama.cpp's own default is four more than its slots.
 """
 
 

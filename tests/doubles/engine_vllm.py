@@ -43,6 +43,13 @@ class Vllm:
         """The base of its API."""
         self._process = process
 
+    def metric(self, series: str) -> float:
+        """The value of the series that begins so."""
+        url = self.url.removesuffix("/v1") + "/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return float(next(it for it in lines if it.startswith(f"vllm:{series}")).rpartition(" ")[2])
+
     def kill(self) -> None:
         """End it with everything that it started, as a lack of memory would."""
         os.killpg(self._process.pid, signal.SIGKILL)
