@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from services.chassis import process
 from services.chassis.clock import SystemClock
 from services.jobs import migrations
 from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
@@ -81,6 +82,7 @@ class Sensorium:
     async def work(self) -> None:
         """Run the worker with a pipeline that does nothing."""
         logging.disable(logging.INFO)
+        process.rest_from_garbage()
 
         async def nothing(given: Any, work: Any) -> CaptionOutput:
             started()

@@ -2,6 +2,7 @@
 it cannot start.
 """
 
+import gc
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -17,9 +18,20 @@ def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     2.
     """
     logs.start(name)
+    rest_from_garbage()
     try:
         with telemetry.started(name):
             uvloop.run(main())
     except ConfigError as wrong:
         print(f"{name}: {wrong}", file=sys.stderr)
         sys.exit(2)
+
+
+def rest_from_garbage() -> None:
+    """Look for cycles of garbage seldom, and never among what was loaded at the start.
+
+    Jobs and messages live for a moment and are freed without it; looking at all of them again and
+    again took a fifth of a busy worker's time.
+    """
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)

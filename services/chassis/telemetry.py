@@ -7,7 +7,7 @@ room.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from opentelemetry import metrics, propagate, trace
@@ -68,6 +68,17 @@ def calling(method: str) -> Iterator[list[tuple[str, str]]]:
     ):
         propagate.inject(carrier)
         yield list(carrier.items())
+
+
+def consuming(name: str, *, created_by: str) -> AbstractContextManager[object]:
+    """Trace the work on something for a block, as part of the trace of the W3C traceparent that
+    created it.
+    """
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        return nullcontext()
+    context = propagate.extract({"traceparent": created_by})
+    tracer = trace.get_tracer(__name__)
+    return tracer.start_as_current_span(name, context=context, kind=SpanKind.CONSUMER)
 
 
 def instrument_engine(engine: Engine) -> None:

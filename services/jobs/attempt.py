@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
 
-from opentelemetry import propagate, trace
-from opentelemetry.trace import SpanKind
-
-from services.chassis import call
+from services.chassis import call, telemetry
 from services.chassis.errors import Conflict, MeshError, Unavailable
 from services.jobs.content import Blob, JobOutput
 from services.jobs.domain import Claim, Failure, JobError
@@ -33,6 +31,10 @@ class Stop(Enum):
     """Another worker may hold it: nothing may be written any more."""
 
 
+Outcome = JobOutput | JobError | Failure | Stop
+"""What comes of an attempt: done, given up, to be tried again, or stopped."""
+
+
 class Attempt:
     """Runs one claimed job once."""
 
@@ -48,10 +50,10 @@ class Attempt:
         self.claim = claim
         self._queue = queue
         self._peers = peers
-        self._lease = lease
+        self._lease_seconds = lease.total_seconds()
         self._judge = judge
         self._stop: Stop | None = None
-        self._working: asyncio.Task[JobOutput] | None = None
+        self._working: asyncio.Task[object] | None = None
 
     def stop(self, why: Stop) -> None:
         """Stop the work, unless its end is being written already."""
@@ -60,53 +62,52 @@ class Attempt:
             if self._working is not None:
                 self._working.cancel()
 
-    async def run(self) -> None:
-        """Do the work and write its end; never raises but when cancelled."""
+    async def work(self) -> Outcome:
+        """Do the work; never raises but when the task that it runs in is cancelled."""
+        if self._stop is not None:
+            return self._stop
+        self._working = task = asyncio.current_task()
         try:
-            await self._write(await self._outcome())
+            return await self._work()
+        except asyncio.CancelledError:
+            if self._stop is None and task is not None and task.cancelling():
+                raise
+            return self._stop or Stop.LOST
+        except Exception as failed:
+            if isinstance(failed, Conflict) and failed.code == "LEASE_LOST":
+                return Stop.LOST
+            if not isinstance(failed, MeshError):
+                _log.exception("an attempt failed", extra=self._told())
+            return self._judge(failed, self.claim)
+        finally:
+            self._working = None
+            if self._stop is not None and task is not None:
+                task.uncancel()
+
+    async def end(self, outcome: Outcome) -> None:
+        """Write down what came of the work; never raises but when cancelled."""
+        try:
+            await self._write(outcome)
         except Conflict:
             _log.warning("lost a job", extra=self._told())
         except MeshError:
             # Nobody can be told now; the job comes back when its lease runs out.
             _log.exception("could not write the end of an attempt", extra=self._told())
 
-    async def _outcome(self) -> JobOutput | JobError | Failure | Stop:
-        self._working = asyncio.create_task(self._work())
-        if self._stop is not None:
-            self._working.cancel()
-        try:
-            await asyncio.wait([self._working])
-        finally:
-            self._working.cancel()
-        if self._working.cancelled():
-            return self._stop or Stop.LOST
-        failed = self._working.exception()
-        if failed is None:
-            return self._working.result()
-        if isinstance(failed, Conflict) and failed.code == "LEASE_LOST":
-            return Stop.LOST
-        if not isinstance(failed, MeshError):
-            _log.error("an attempt failed", exc_info=failed, extra=self._told())
-        return self._judge(failed, self.claim) if isinstance(failed, Exception) else Stop.LOST
-
     async def _work(self) -> JobOutput:
-        job = self.claim.job
-        created_by = propagate.extract({"traceparent": self.claim.trace})
-        tracer = trace.get_tracer(__name__)
+        claim, job = self.claim, self.claim.job
         with (
             call.use(call.Call(tenant=job.tenant, priority=call.Priority.JOB)),
-            tracer.start_as_current_span(
-                f"job {job.type}", context=created_by, kind=SpanKind.CONSUMER
-            ),
+            telemetry.consuming(f"job {job.type}", created_by=claim.trace),
         ):
-            steps = Steps(self._queue, self.claim, await self._queue.steps(self.claim))
+            steps = Steps(self._queue, claim, await self._queue.steps(claim))
             work = Work(steps, self._peers, self._blob)
             return await PIPELINES[job.type](job.input, work)
 
     async def _blob(self, key: str) -> Blob:
         return await self._queue.blob(self.claim, key)
 
-    async def _write(self, outcome: JobOutput | JobError | Failure | Stop) -> None:
+    async def _write(self, outcome: Outcome) -> None:
         queue, claim = self._queue, self.claim
         match outcome:
             case Stop.LOST:
@@ -122,18 +123,18 @@ class Attempt:
                 await self._insist(lambda: queue.postpone(claim, outcome))
             case _:
                 await self._insist(lambda: queue.complete(claim, outcome))
-                _log.info("completed a job", extra=self._told())
+                if _log.isEnabledFor(logging.INFO):
+                    _log.info("completed a job", extra=self._told())
 
     async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
-        try:
-            async with asyncio.timeout(self._lease.total_seconds()):
-                while True:
-                    try:
-                        return await write()
-                    except Unavailable:
-                        await asyncio.sleep(_AGAIN_SECONDS)
-        except TimeoutError:
-            raise Unavailable("the job store was down for longer than the lease") from None
+        until = time.monotonic() + self._lease_seconds
+        while True:
+            try:
+                return await write()
+            except Unavailable:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     def _told(self) -> dict[str, str | int]:
         job = self.claim.job

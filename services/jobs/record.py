@@ -27,6 +27,12 @@ def load(kind: type[Value], record: Any) -> Value:
     return value
 
 
+def load_json(kind: type[Value], text: str) -> Value:
+    """Read the text of what `dump_json` wrote."""
+    value: Value = _adapter(kind).validate_json(text)
+    return value
+
+
 def _adapter(kind: type) -> TypeAdapter[Any]:
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)

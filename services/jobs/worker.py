@@ -29,8 +29,10 @@ from services.jobs.ports import JobQueue
 _log = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE: Final = 3
-# While the ends of one half of the jobs are written, the other half is claimed.
-_HALF: Final = 2
+# While one part of the jobs is claimed, another is worked on and a third written.
+_PARTS: Final = 2
+# Where ends cannot be written fast enough, no more is claimed.
+_HELD_PER_PLACE: Final = 2
 
 
 class Worker:
@@ -54,7 +56,10 @@ class Worker:
         self._chance = chance
         self._lease = timedelta(seconds=config.lease_seconds)
         self._beat_seconds = config.lease_seconds / _BEATS_PER_LEASE
+        # All jobs that it holds, and how many of them are worked on; of the others the ends are
+        # written.
         self._attempts: dict[JobId, Attempt] = {}
+        self._working = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -76,20 +81,25 @@ class Worker:
                         task.cancel()
 
     async def _claim(self, group: asyncio.TaskGroup, bell: Bell) -> None:
-        concurrency = self._config.concurrency
         while not self._stopping:
-            free = min(concurrency - len(self._attempts), -(-concurrency // _HALF))
+            free = self._places()
             claims = await self._claimed(free) if free else ()
             for claim in claims:
                 attempt = Attempt(
                     self._queue, claim, self._peers, lease=self._lease, judge=self._judge
                 )
                 self._attempts[claim.job.id] = attempt
+                self._working += 1
                 task = group.create_task(self._attempt(attempt, bell))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             if not free or len(claims) < free:
                 await bell.wait(self._config.poll_seconds)
+
+    def _places(self) -> int:
+        most = self._config.concurrency
+        free = min(most - self._working, _HELD_PER_PLACE * most - len(self._attempts))
+        return min(free, -(-most // _PARTS))
 
     async def _claimed(self, free: int) -> Sequence[Claim]:
         try:
@@ -100,10 +110,15 @@ class Worker:
 
     async def _attempt(self, attempt: Attempt, bell: Bell) -> None:
         try:
-            await attempt.run()
+            try:
+                outcome = await attempt.work()
+            finally:
+                self._working -= 1
+                # A place is free: who waits for it need not wait for the end to be written.
+                bell.ring()
+            await attempt.end(outcome)
         finally:
             del self._attempts[attempt.claim.job.id]
-            # A place is free.
             bell.ring()
 
     def _judge(self, error: Exception, claim: Claim) -> Failure | JobError:

@@ -1,29 +1,42 @@
 """Columns of values as PostgreSQL reads arrays. The driver can do it too, but asks of each value
-what it is; ours are a few hundred at a time and of known types.
+what it is; ours are a few hundred at a time and of one type.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-_EMPTY = "{}"
+_NOTHING = "{}"
+"""An array of NULLs alone: `unnest` fills it up."""
 
 
-def literal(values: Iterable[str | int | UUID | datetime | timedelta | None]) -> str:
-    """Write values as the text of an array; where all are NULL it is empty, for `unnest` fills it
-    up.
-    """
-    written = [_element(value) for value in values]
-    return "{" + ",".join(written) + "}" if written.count("NULL") < len(written) else _EMPTY
+def numbers(values: Sequence[int | UUID | None]) -> str:
+    """Write numbers or ids as the text of an array."""
+    if not any(value is not None for value in values):
+        return _NOTHING
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
-def _element(value: str | int | UUID | datetime | timedelta | None) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, timedelta):
-        return f'"{value.total_seconds()} s"'
-    if isinstance(value, datetime):
-        return f'"{value.isoformat()}"'
-    return str(value)
+def texts(values: Sequence[str | None]) -> str:
+    """Write texts as the text of an array; raises `ValueError` for a NUL, which none can hold."""
+    told = [value for value in values if value is not None]
+    if not told:
+        return _NOTHING
+    # All are escaped at once, with what cannot be in them between them.
+    escaped = "\0".join(told).replace("\\", "\\\\").replace('"', '\\"').split("\0")
+    if len(escaped) > len(told):
+        raise ValueError("a text has a NUL in it")
+    if len(told) == len(values):
+        return '{"' + '","'.join(escaped) + '"}'
+    left = iter(escaped)
+    return "{" + ",".join(["NULL" if it is None else f'"{next(left)}"' for it in values]) + "}"
+
+
+def times(values: Sequence[datetime | None]) -> str:
+    """Write times as the text of an array."""
+    return texts([None if value is None else value.isoformat() for value in values])
+
+
+def spans(values: Sequence[timedelta | None]) -> str:
+    """Write spans of time as the text of an array."""
+    return texts([None if value is None else f"{value.total_seconds()} s" for value in values])

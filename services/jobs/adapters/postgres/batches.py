@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from services.chassis.errors import Unavailable
@@ -18,16 +18,14 @@ _MOST: Final = 200
 """So many: what one statement tells of fits into one notice, and it holds its locks briefly."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Asked(Generic[Item, Result]):
     item: Item
     key: Hashable
     weight: int
     # A batch is traced as part of what its first item is part of.
-    context: Context = field(default_factory=copy_context)
-    answer: asyncio.Future[Result] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    context: Context
+    answer: asyncio.Future[Result]
 
 
 class Batches(Generic[Item, Result]):
@@ -55,11 +53,13 @@ class Batches(Generic[Item, Result]):
 
     async def put(self, item: Item) -> Result:
         """Write an item with others. What is cancelled before its batch begins is not written."""
-        asked: _Asked[Item, Result] = _Asked(item, self._key(item), self._weigh(item))
-        self._waiting.append(asked)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append(
+            _Asked(item, self._key(item), self._weigh(item), copy_context(), answer)
+        )
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_all())
-        return await asked.answer
+        return await answer
 
     async def close(self) -> None:
         """Wait for what is being written."""

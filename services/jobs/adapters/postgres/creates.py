@@ -87,18 +87,18 @@ def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) 
     ordered = sorted(creations, key=lambda it: (it.new.tenant, it.new.request_id or ""))
     new = [it.new for it in ordered]
     return {
-        "id": arrays.literal(it.id for it in ordered),
-        "tenant": arrays.literal(it.tenant for it in new),
-        "type": arrays.literal(it.type for it in new),
-        "priority": arrays.literal(it.priority for it in new),
-        "run_after": arrays.literal(it.run_after for it in new),
-        "request_id": arrays.literal(it.request_id for it in new),
-        "input": arrays.literal(record.dump_json(it.input) for it in new),
-        "client_data": arrays.literal(_json(it.client_data) for it in new),
-        "trace": arrays.literal(it.trace or None for it in new),
-        "blob_id": arrays.literal(job_id for job_id, _ in blobs),
-        "blob_key": arrays.literal(blob.key for _, blob in blobs),
-        "blob_type": arrays.literal(blob.media_type for _, blob in blobs),
+        "id": arrays.numbers([it.id for it in ordered]),
+        "tenant": arrays.texts([it.tenant for it in new]),
+        "type": arrays.texts([it.type for it in new]),
+        "priority": arrays.numbers([it.priority for it in new]),
+        "run_after": arrays.times([it.run_after for it in new]),
+        "request_id": arrays.texts([it.request_id for it in new]),
+        "input": arrays.texts([record.dump_json(it.input) for it in new]),
+        "client_data": arrays.texts([_json(it.client_data) for it in new]),
+        "trace": arrays.texts([it.trace or None for it in new]),
+        "blob_id": arrays.numbers([job_id for job_id, _ in blobs]),
+        "blob_key": arrays.texts([blob.key for _, blob in blobs]),
+        "blob_type": arrays.texts([blob.media_type for _, blob in blobs]),
         "blob_data": [blob.data for _, blob in blobs],
     }
 

@@ -54,8 +54,8 @@ class PostgresJobQueue:
     ) -> Mapping[JobId, JobState]:
         """Renew leases. Returns the states of the jobs still held; the others are lost."""
         given = {
-            "id": arrays.literal(claim.job.id for claim in claims),
-            "token": arrays.literal(claim.token for claim in claims),
+            "id": arrays.numbers([claim.job.id for claim in claims]),
+            "token": arrays.numbers([claim.token for claim in claims]),
             "lease": lease,
         }
         rows = await self._database.rows(HEARTBEAT, given)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.jobs import record
-from services.jobs.content import INPUTS, OUTPUTS, JobType
+from services.jobs.content import INPUTS, OUTPUTS, JobInput, JobType
 from services.jobs.domain import (
     Claim,
     Job,
@@ -22,6 +22,10 @@ from services.jobs.domain import (
 
 def job_from_row(row: Row[Any]) -> Job:
     """Read a snapshot of a job."""
+    return _job(row, record.load(INPUTS[JobType(row.type)], row.input))
+
+
+def _job(row: Row[Any], given: JobInput) -> Job:
     kind = JobType(row.type)
     return Job(
         id=JobId(row.id),
@@ -34,7 +38,7 @@ def job_from_row(row: Row[Any]) -> Job:
         end_time=row.end_time,
         attempt=row.attempt,
         progress=_progress(row),
-        input=record.load(INPUTS[kind], row.input),
+        input=given,
         output=None if row.output is None else record.load(OUTPUTS[kind], row.output),
         error=None if row.error is None else record.load(JobError, row.error),
         client_data=row.client_data,
@@ -70,7 +74,7 @@ def new_job(job_id: JobId, new: NewJob, row: Row[Any]) -> Job:
 def claim_from_row(row: Row[Any]) -> Claim:
     """Read a row that `CLAIMS` returned."""
     return Claim(
-        job=job_from_row(row),
+        job=_job(row, record.load_json(INPUTS[JobType(row.type)], row.input)),
         token=row.token,
         attempts_left=row.attempts_left,
         waiting_since=row.waiting_since,

@@ -2,7 +2,7 @@
 token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -38,13 +38,17 @@ class Write(NamedTuple):
 
 
 _TYPES: Final = {
+    **dict.fromkeys(Write._fields, "text"),
     "id": "uuid",
-    "token": "integer",
-    "done_steps": "integer",
-    "total_steps": "integer",
+    **dict.fromkeys(("token", "done_steps", "total_steps"), "integer"),
+    **dict.fromkeys(("attempts_back", "charged_back"), "integer"),
     "delay": "interval",
-    "attempts_back": "integer",
-    "charged_back": "integer",
+}
+_WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "text": arrays.texts,
+    "uuid": arrays.numbers,
+    "integer": arrays.numbers,
+    "interval": arrays.spans,
 }
 
 
@@ -66,12 +70,14 @@ def write(
 
 def columns(writes: Sequence[Write]) -> dict[str, str]:
     """Turn writes into the parameters of `WRITES`."""
-    return dict(zip(Write._fields, map(arrays.literal, zip(*writes, strict=True)), strict=True))
+    columns = zip(*writes, strict=True)
+    return {
+        name: _WRITERS[kind](values)
+        for (name, kind), values in zip(_TYPES.items(), columns, strict=True)
+    }
 
 
-_ARRAYS: Final = ", ".join(
-    f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in Write._fields
-)
+_ARRAYS: Final = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
 _IS_STOPPING: Final = f"queue.state = '{JobState.CANCELLING}' AND given.state IS NOT NULL"
 
 # Locks are taken in the order of ids, as by every statement that waits for more than one: no two of
