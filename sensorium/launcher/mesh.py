@@ -67,6 +67,7 @@ async def running(options: Options, voice: Voice) -> AsyncIterator[Mesh]:
         inside = Inside(
             edge=f"{options.host}:{port}",
             database=await asyncio.to_thread(database.prepare, data, run),
+            media=data / "media",
             run=run,
             ports=ports.free(kept=port),
         )

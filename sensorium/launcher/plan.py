@@ -40,6 +40,8 @@ class Inside:
     edge: str
     """The one address for clients, as host:port."""
     database: Database
+    media: Path
+    """The folder of uploaded and fetched media."""
     run: Path
     """A folder that is gone when the mesh is."""
     ports: Iterator[int]
@@ -52,6 +54,7 @@ def plan(inside: Inside, engines: tuple[Engine, ...]) -> tuple[Program, ...]:
     urls = {engine.room: next(inside.ports) for engine in engines}
     targets = {f"JOBS_{room.upper()}_TARGET": at for room, at in rooms.items()}
     database = {"JOBS_DATABASE_URL": inside.database.url}
+    stores = {**database, "JOBS_MEDIA_URL": inside.media.as_uri()}
     return (
         inside.database.program(STORES),
         *(_engine(engine, urls[engine.room]) for engine in engines),
@@ -63,11 +66,11 @@ def plan(inside: Inside, engines: tuple[Engine, ...]) -> tuple[Program, ...]:
             environment=database,
             once=True,
         ),
-        _room(names.JOBS, rooms, database, needs=(MIGRATIONS,)),
+        _room(names.JOBS, rooms, stores, needs=(MIGRATIONS,)),
         _room(names.AUDIO, rooms, {"AUDIO_MODEL": SPEECH}),
         _room(names.VISION, rooms, _asks(engines, urls, names.VISION)),
         _room(names.REASONING, rooms, _asks(engines, urls, names.REASONING)),
-        _worker(_loopback(inside.ports), {**database, **targets}),
+        _worker(_loopback(inside.ports), {**stores, **targets}),
         _bridge(bridge, rooms),
         *_edge(inside, {**rooms, names.BRIDGE: bridge}),
     )

@@ -5,10 +5,13 @@ from mesh.jobs.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_
 
 from services.chassis import names, process
 from services.chassis.server import Server
-from services.jobs.adapters.postgres import Database, PostgresJobStore
+from services.jobs.adapters import objects
+from services.jobs.adapters.postgres import Database, PostgresJobStore, PostgresMediaIndex
 from services.jobs.config import JobsConfig
 from services.jobs.core import Jobs
-from services.jobs.rpc import JobServicer, MediaServicer, SessionServicer
+from services.jobs.media import MediaKeeper
+from services.jobs.media_rpc import MediaServicer
+from services.jobs.rpc import JobServicer, SessionServicer
 
 
 async def main() -> None:
@@ -16,6 +19,8 @@ async def main() -> None:
     config = JobsConfig.load()
     async with Database(config.database_url.get_secret_value()) as database:
         core = Jobs(PostgresJobStore(database))
+        blobs = objects.store_at(config.media_url)
+        media = MediaKeeper(PostgresMediaIndex(database), blobs, config.media_rules)
         server = Server(config)
         server.add(
             add_JobServiceServicer_to_server,
@@ -30,8 +35,9 @@ async def main() -> None:
         )
         server.add(
             add_MediaServiceServicer_to_server,
-            MediaServicer(),
+            MediaServicer(media),
             media_service_pb2.DESCRIPTOR.services_by_name["MediaService"],
+            health=core.health,
         )
         await server.run()
 

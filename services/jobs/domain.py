@@ -12,6 +12,7 @@ from uuid import UUID
 from services.jobs.content import Blob, JobInput, JobOutput, JobType
 
 JobId = NewType("JobId", UUID)
+MediaId = NewType("MediaId", str)
 Json = Any
 """A value that JSON can hold."""
 ClientData = Mapping[str, Json]

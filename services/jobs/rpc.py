@@ -8,8 +8,6 @@ from uuid import UUID
 import grpc.aio
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2_grpc as pb_grpc
-from mesh.jobs.v1 import media_service_pb2 as media_pb
-from mesh.jobs.v1 import media_service_pb2_grpc as media_pb_grpc
 from mesh.jobs.v1 import session_service_pb2 as session_pb
 from mesh.jobs.v1 import session_service_pb2_grpc as session_pb_grpc
 
@@ -99,26 +97,6 @@ class SessionServicer(session_pb_grpc.SessionServiceServicer):
             "AnalyzeAudio is not built yet", remedy="use a job of type transcription_v1"
         )
         yield  # makes this a stream
-
-
-class MediaServicer(media_pb_grpc.MediaServiceServicer):
-    """Serves media."""
-
-    async def Upload(
-        self, request: media_pb.UploadRequest, context: Context
-    ) -> media_pb.UploadResponse:
-        """Not built yet."""
-        raise Unimplemented("Upload is not built yet", remedy="send the bytes in CreateJob")
-
-    async def Delete(
-        self, request: media_pb.DeleteRequest, context: Context
-    ) -> media_pb.DeleteResponse:
-        """Not built yet."""
-        raise Unimplemented("Delete is not built yet")
-
-    async def Get(self, request: media_pb.GetRequest, context: Context) -> media_pb.GetResponse:
-        """Not built yet."""
-        raise Unimplemented("Get is not built yet")
 
 
 def _job_id(

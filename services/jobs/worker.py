@@ -17,12 +17,14 @@ from services.chassis import names, process
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import MeshError
 from services.chassis.server import Server
-from services.jobs import peers, verdict
-from services.jobs.adapters.postgres import Database, PostgresJobQueue
+from services.jobs import peers, sweeper, verdict
+from services.jobs.adapters import objects
+from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresMediaIndex
 from services.jobs.attempt import Attempt, Stop
 from services.jobs.bells import Bell
 from services.jobs.config import PeersConfig, WorkerConfig
 from services.jobs.domain import Claim, Failure, JobError, JobId, JobState
+from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
 from services.jobs.ports import JobQueue
 
@@ -192,8 +194,10 @@ async def main() -> None:
     ):
         name = f"{socket.gethostname()}/{os.getpid()}"
         queue = PostgresJobQueue(database)
+        blobs = objects.store_at(peers_config.media_url)
+        media = MediaKeeper(PostgresMediaIndex(database), blobs, peers_config.media_rules)
         worker = Worker(queue, rooms, config, name=name, clock=SystemClock())
-        async with worker.running():
+        async with worker.running(), sweeper.running(media, seconds=config.sweep_seconds):
             _log.info("working", extra={"worker": name, "address": address})
             await stop.wait()
             _log.info("draining", extra={"seconds": config.drain_seconds})

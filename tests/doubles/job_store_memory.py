@@ -33,6 +33,8 @@ class Kept:
     new: object
     blobs: dict
     events: list = field(default_factory=list)
+    media: dict = field(default_factory=dict)
+    """Ids by key."""
     steps: dict = field(default_factory=dict)
     token: int = 0
     charged: int = 0

@@ -43,6 +43,11 @@ def postgres_server():
         yield url
 
 
+@pytest.fixture(autouse=True)
+def _media(monkeypatch, tmp_path):
+    monkeypatch.setenv("JOBS_MEDIA_URL", (tmp_path / "media").as_uri())
+
+
 @pytest.fixture
 def url(postgres_server):
     with postgres.database(postgres_server) as url:

@@ -13,6 +13,9 @@
 - {name: {{ $prefix }}_MODEL, value: {{ . | quote }}}
 {{- end }}
 {{- end }}
+{{- if .room.media }}
+- {name: JOBS_MEDIA_URL, value: {{ .root.Values.media.url | default "file:///media" | quote }}}
+{{- end }}
 {{- with .root.Values.telemetry.collector }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://{{ . }}"}
 {{- end }}
@@ -77,6 +80,10 @@ spec:
           args: [{{ .room.module }}]
           env:
             {{- include "sensorium.roomEnv" . | trim | nindent 12 }}
+          {{- if and .room.media .root.Values.media.secret }}
+          envFrom:
+            - secretRef: {name: {{ .root.Values.media.secret }}}
+          {{- end }}
           ports:
             - {name: {{ .room.protocol }}, containerPort: 8080}
           startupProbe:
@@ -100,6 +107,9 @@ spec:
             {{- if $secrets }}
             - {name: secrets, mountPath: /run/secrets, readOnly: true}
             {{- end }}
+            {{- if and .room.media .root.Values.media.claim }}
+            - {name: media, mountPath: /media}
+            {{- end }}
             {{- if .room.modelsClaim }}
             - {name: models, mountPath: /models, readOnly: true}
             {{- end }}
@@ -112,6 +122,10 @@ spec:
             defaultMode: 0440
             sources:
               {{- $secrets | nindent 14 }}
+        {{- end }}
+        {{- if and .room.media .root.Values.media.claim }}
+        - name: media
+          persistentVolumeClaim: {claimName: {{ .root.Values.media.claim }}}
         {{- end }}
         {{- with .room.modelsClaim }}
         - name: models

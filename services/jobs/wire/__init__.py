@@ -3,7 +3,7 @@
 from services.jobs.wire.inputs import draft_from_pb
 from services.jobs.wire.jobs import client_data_from_pb, event_to_pb, job_to_pb, state_from_pb
 from services.jobs.wire.outputs import transcript_from_pb
-from services.jobs.wire.times import time_from_pb
+from services.jobs.wire.times import time_from_pb, time_to_pb
 
 __all__ = [
     "client_data_from_pb",
@@ -12,5 +12,6 @@ __all__ = [
     "job_to_pb",
     "state_from_pb",
     "time_from_pb",
+    "time_to_pb",
     "transcript_from_pb",
 ]

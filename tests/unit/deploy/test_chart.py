@@ -36,6 +36,8 @@ def environment(deployment: Any) -> dict[str, str]:
             "gateway.jwks holds a private or symmetric key",
         ),
         ('database.secret=""', "database.secret is empty: name the Secret"),
+        ('media.claim=""', "media.url or media.claim must be given, and not both"),
+        ('media.url="s3://media"', "media.url or media.claim must be given, and not both"),
         ('engines.vision.url=""', "engines.vision.url is empty: give the address"),
         ('rooms.audio.modelsClaim=""', "rooms.audio.modelsClaim is empty: name the Persistent"),
         (

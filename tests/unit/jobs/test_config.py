@@ -9,6 +9,7 @@ def environment(monkeypatch, tmp_path):
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
     monkeypatch.setenv("JOBS_LISTEN", "127.0.0.1:1")
     monkeypatch.setenv("JOBS_DATABASE_URL", "postgresql+psycopg://me:hush@host/jobs")
+    monkeypatch.setenv("JOBS_MEDIA_URL", "s3://media/prefix")
     monkeypatch.setenv("WORKER_LISTEN", "127.0.0.1:2")
     for room in ("VISION", "REASONING", "AUDIO"):
         monkeypatch.setenv(f"JOBS_{room}_TARGET", f"{room.lower()}:3")
@@ -27,7 +28,7 @@ def test_the_password_is_not_shown():
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("JOBS_VISION_TARGET", "vision"), ("JOBS_DATABASE_URL", "")],
+    [("JOBS_VISION_TARGET", "vision"), ("JOBS_DATABASE_URL", ""), ("JOBS_MEDIA_URL", "ftp://x")],
 )
 def test_what_is_wrong_or_missing_is_named(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)

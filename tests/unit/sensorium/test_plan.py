@@ -17,7 +17,9 @@ def _nothing_elsewhere(monkeypatch):
 
 def planned(language="0.5b"):
     database = Database(Path("/pg/bin"), Path("/data/postgres"), Path("/run/x/postgres"), None)
-    inside = plan.Inside("127.0.0.1:8080", database, Path("/run/x"), ports.free())
+    inside = plan.Inside(
+        "127.0.0.1:8080", database, Path("/data/media"), Path("/run/x"), ports.free()
+    )
     programs = plan.plan(inside, profile.engines(language, Path("/cache")))
     return {program.name: program for program in programs}
 
@@ -49,6 +51,12 @@ def test_rooms_are_told_where_their_engines_and_peers_are():
     bridge = programs[names.BRIDGE].environment
     assert bridge["BRIDGE_JOBS_TARGET"] == programs[names.JOBS].environment["JOBS_LISTEN"]
     assert bridge["BRIDGE_VISION_TARGET"] == programs[names.VISION].environment["VISION_LISTEN"]
+
+
+def test_the_jobs_room_and_its_workers_share_a_folder_of_media():
+    programs = planned()
+    told = [programs[it].environment["JOBS_MEDIA_URL"] for it in (names.JOBS, names.WORKER)]
+    assert told == ["file:///data/media"] * 2
 
 
 def test_the_vision_room_says_what_its_model_knows():

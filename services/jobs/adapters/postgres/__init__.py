@@ -1,7 +1,8 @@
 """Jobs in PostgreSQL, by SQLAlchemy and psycopg."""
 
 from services.jobs.adapters.postgres.database import Database
+from services.jobs.adapters.postgres.media import PostgresMediaIndex
 from services.jobs.adapters.postgres.queue import PostgresJobQueue
 from services.jobs.adapters.postgres.store import PostgresJobStore
 
-__all__ = ["Database", "PostgresJobQueue", "PostgresJobStore"]
+__all__ = ["Database", "PostgresJobQueue", "PostgresJobStore", "PostgresMediaIndex"]

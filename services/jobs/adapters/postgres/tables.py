@@ -9,9 +9,11 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -146,3 +148,40 @@ job_events: Final = Table(
 
 OF_A_JOB: Final = (job_blobs, job_steps, job_events)
 """The tables whose rows belong to a job, by `job_id`, and go when it goes."""
+
+# A job and its media are held together by keys, unlike what is written with each step: media comes
+# and goes by itself, and neither may be left without the other.
+media: Final = Table(
+    "media",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("is_kept", Boolean, nullable=False, server_default="false"),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("create_time", _Time, nullable=False),
+    Column("expire_time", _Time, nullable=False),
+    # When to see whether it may go: when it expires, and now and then while jobs hold it.
+    Column("sweep_time", _Time, nullable=False),
+)
+Index("media_tenant", media.c.tenant, postgresql_include=["size"])
+Index("media_sweep", media.c.sweep_time)
+
+job_media: Final = Table(
+    "job_media",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("media_id", Text, ForeignKey("media.id"), nullable=False),
+)
+Index("job_media_holders", job_media.c.media_id)
+
+# Media whose row is gone and whose bytes are still to be removed.
+media_doomed: Final = Table(
+    "media_doomed",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("due_time", _Time, nullable=False),
+)
+Index("media_doomed_due", media_doomed.c.due_time)
