@@ -39,7 +39,9 @@ def generate(out: Path) -> None:
     paths = [f"--proto_path={folder}" for folder in (PROTOS, THIRD_PARTY, googleapis, well_known)]
     modules = [f"--python_out={out}", f"--pyi_out={out}"]
     stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}"]
-    descriptors = ["--include_imports", f"--descriptor_set_out={out / DESCRIPTOR_SET}"]
+    # The comments come along: the OpenAPI document is made from them.
+    described = ["--include_imports", "--include_source_info"]
+    descriptors = [*described, f"--descriptor_set_out={out / DESCRIPTOR_SET}"]
     services = [source for source in sources if source.endswith("_service.proto")]
     _protoc(*paths, *modules, *sources, VALIDATE)
     _protoc(*paths, *stubs, *services)

@@ -7,6 +7,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
 from gateway.bridge.dialects import DIALECTS
+from gateway.openapi import documentation
 from services.chassis import client, names, process
 
 
@@ -24,7 +25,8 @@ async def main() -> None:
             "JobService": jobs_grpc.JobServiceStub(jobs),
             "VisionService": vision_grpc.VisionServiceStub(vision),
         }
-        async with server.running(config, server.application(DIALECTS, stubs)):
+        served = (*DIALECTS, documentation.of(DIALECTS))
+        async with server.running(config, server.application(served, stubs)):
             await stop.wait()
 
 

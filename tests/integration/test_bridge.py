@@ -16,6 +16,7 @@ from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
 from gateway.bridge.dialects import DIALECTS
+from gateway.openapi import documentation
 from services.chassis import client, errors, limits
 from services.chassis.config import ConfigError
 from tests.doubles import edge as edges
@@ -59,7 +60,8 @@ def received(mesh):
 
 
 def application(channel):
-    return server.application(DIALECTS, {"JobService": jobs_grpc.JobServiceStub(channel)})
+    served = (*DIALECTS, documentation.of(DIALECTS))
+    return server.application(served, {"JobService": jobs_grpc.JobServiceStub(channel)})
 
 
 @in_module
@@ -205,6 +207,16 @@ async def test_a_room_that_is_down_is_told(http):
     ):
         assert (answer.status, answer.content_type) == (503, "text/plain")
         assert (await answer.text()).startswith("Failed to get job: ")
+
+
+async def test_what_can_be_called_is_written_down(url, http, received):
+    async with http.get(f"{url}/openapi.json") as answer:
+        assert (answer.status, answer.content_type) == (200, "application/json")
+        assert "/mesh/v1/jobs" in (await answer.json())["paths"]
+    async with http.get(f"{url}/docs") as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+        assert "/caption/generate" in await answer.text()
+    assert received == []
 
 
 async def test_a_socket_that_is_not_there_yet_says_so(url, http):

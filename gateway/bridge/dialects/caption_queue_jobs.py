@@ -33,7 +33,7 @@ _MESSAGES: Final = {
 }
 
 
-class Picture(BaseModel):
+class Captioned(BaseModel):
     """A picture to caption."""
 
     image_data: str = Field(description="base64 or a data URL")
@@ -76,7 +76,7 @@ class Stats(BaseModel):
 
 def generate(request: Request) -> Conversation:
     """Take a picture to be captioned."""
-    sent = fastapi.body_of(Picture, request)
+    sent = fastapi.body_of(Captioned, request)
     image = image_pb2.Image(data=picture_from_text(sent.image_data, "image_data", remedy=SENDABLE))
     given = job_input_pb2.CaptionInput(prompt=sent.prompt, images=[image])
     asked = pb.CreateJobRequest(type=TYPE, input=job_input_pb2.JobInput(caption_v1=given))
@@ -146,7 +146,7 @@ def _not_found() -> Response:
 
 
 ROUTES: Final = (
-    Route("POST", "/caption/generate", generate, told=Queued, body=Picture),
+    Route("POST", "/caption/generate", generate, told=Queued, body=Captioned),
     Route("GET", "/caption/job/{job_id}", read, told=Job),
     Route("GET", "/caption/stats", stats, told=Stats),
 )
