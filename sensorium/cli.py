@@ -70,7 +70,8 @@ def up(port: int, host: str, language: str, profile_name: str, data: Path | None
     """Run the whole mesh on this machine until Ctrl-C.
 
     Engines that run already are used instead of local ones when VISION_ENGINE_URL (with
-    VISION_MODEL) or REASONING_ENGINE_URL (with REASONING_MODEL) name them.
+    VISION_MODEL) or REASONING_ENGINE_URL (with REASONING_MODEL) name them. The profile ollama asks
+    the Ollama at OLLAMA_HOST for VLM_MODEL and LLM_MODEL.
     """
     options = mesh.Options(host, port, language, profile_name, data)
     screen = Screen()
@@ -82,7 +83,7 @@ async def _up(options: mesh.Options, screen: Screen) -> None:
     screen.tell("Starting the mesh ...")
     async with mesh.running(options, screen) as running:
         screen.console.print(_addresses(running))
-        if not profile.is_elsewhere("vision"):
+        if not profile.is_elsewhere("vision", options.profile):
             screen.tell(profile.NOTICE, "bold yellow")
         screen.tell(f"The mesh is ready in {running.seconds:.1f} s. Ctrl-C stops it.", "bold green")
         await asyncio.Event().wait()

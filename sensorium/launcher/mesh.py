@@ -49,7 +49,7 @@ def prepare(options: Options, voice: Voice) -> None:
     """
     profile.check(options.profile)
     ports.edge(options.host, options.port)
-    for name in profile.models(options.language):
+    for name in profile.models(options.language, options.profile):
         store.ensure(name, lambda line: voice.told("models", line))
 
 
@@ -71,6 +71,7 @@ async def running(options: Options, voice: Voice) -> AsyncIterator[Mesh]:
             run=run,
             ports=ports.free(kept=port),
         )
-        programs = plan(inside, profile.engines(options.language, store.cache()))
+        engines = profile.engines(options.language, store.cache(), options.profile)
+        programs = plan(inside, engines, profile.environment(options.profile))
         async with supervisor.running(programs, voice) as children:
             yield Mesh(inside.edge, children, loop.time() - begun)

@@ -4,9 +4,10 @@ order and the question that tells whether it is ready. It starts nothing.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -47,8 +48,10 @@ class Inside:
     ports: Iterator[int]
 
 
-def plan(inside: Inside, engines: tuple[Engine, ...]) -> tuple[Program, ...]:
-    """Every process of the mesh."""
+def plan(
+    inside: Inside, engines: tuple[Engine, ...], elsewhere: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Program, ...]:
+    """Every process of the mesh. Of engines `elsewhere` the rooms that ask them are told so."""
     rooms = {room: _loopback(inside.ports) for room in HEALTH}
     bridge = _loopback(inside.ports)
     urls = {engine.room: next(inside.ports) for engine in engines}
@@ -68,8 +71,8 @@ def plan(inside: Inside, engines: tuple[Engine, ...]) -> tuple[Program, ...]:
         ),
         _room(names.JOBS, rooms, stores, needs=(MIGRATIONS,)),
         _room(names.AUDIO, rooms, {"AUDIO_MODEL": SPEECH}),
-        _room(names.VISION, rooms, _asks(engines, urls, names.VISION)),
-        _room(names.REASONING, rooms, _asks(engines, urls, names.REASONING)),
+        _room(names.VISION, rooms, {**elsewhere, **_asks(engines, urls, names.VISION)}),
+        _room(names.REASONING, rooms, {**elsewhere, **_asks(engines, urls, names.REASONING)}),
         _worker(_loopback(inside.ports), {**stores, **targets}),
         _bridge(bridge, rooms),
         *_edge(inside, {**rooms, names.BRIDGE: bridge}),

@@ -1,6 +1,6 @@
-"""The profiles: which engines and models a mesh runs on. Only `local` is there yet: models that
-need no accelerator, on llama.cpp and faster-whisper. It knows the engines' addresses by the
-environment and starts nothing.
+"""The profiles: which engines and models a mesh runs on. Two are there yet: `local`, models that
+need no accelerator, on llama.cpp and faster-whisper; and `ollama`, those of an Ollama that runs
+already. It knows the engines' addresses by the environment and starts nothing.
 """
 
 import os
@@ -15,6 +15,8 @@ from sensorium.errors import Trouble
 NAMES: Final = ("local", "cpu", "gpu", "ollama")
 LANGUAGES: Final = {"0.5b": "language-0.5b", "1.5b": "language-1.5b"}
 """The language models of the local profile, as the command line names them."""
+OLLAMA: Final = "ollama"
+"""The profile whose rooms ask an Ollama."""
 SPEECH: Final = "whisper-base"
 NOTICE: Final = (
     "The local vision model knows drawn shop aisles and nothing else: shown a photograph, it will "
@@ -46,25 +48,32 @@ class Engine:
 
 def check(name: str) -> None:
     """Raise `Trouble` for a profile that this version does not have."""
-    if name != "local":
+    if name not in ("local", OLLAMA):
         raise Trouble(
-            f"the profile {name} is not there yet; use --profile local, and set VISION_ENGINE_URL "
-            "and REASONING_ENGINE_URL to engines that run already"
+            f"the profile {name} is not there yet; use --profile local or ollama, or set "
+            "VISION_ENGINE_URL and REASONING_ENGINE_URL to engines that run already"
         )
 
 
-def is_elsewhere(room: str) -> bool:
-    """Whether the environment names an engine for the room that runs already."""
-    return bool(os.environ.get(f"{room.upper()}_ENGINE_URL"))
+def is_elsewhere(room: str, name: str = "local") -> bool:
+    """Whether the room's engine runs already, by the profile or by the environment."""
+    return name == OLLAMA or bool(os.environ.get(f"{room.upper()}_ENGINE_URL"))
 
 
-def models(language: str) -> tuple[str, ...]:
-    """The models of the cache that the local profile needs."""
-    return (SPEECH,) if is_elsewhere("reasoning") else (SPEECH, LANGUAGES[language])
+def models(language: str, name: str = "local") -> tuple[str, ...]:
+    """The models of the cache that a profile needs."""
+    return (SPEECH,) if is_elsewhere("reasoning", name) else (SPEECH, LANGUAGES[language])
 
 
-def engines(language: str, cache: Path) -> tuple[Engine, ...]:
-    """The engines that the local profile starts: all that do not run elsewhere."""
+def environment(name: str) -> dict[str, str]:
+    """What the rooms that ask engines are told besides: VLM_MODEL and LLM_MODEL they know."""
+    if name != OLLAMA:
+        return {}
+    return {"OLLAMA_HOST": os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434"}
+
+
+def engines(language: str, cache: Path, name: str = "local") -> tuple[Engine, ...]:
+    """The engines that a profile starts: all that do not run elsewhere."""
     weights = Path(aisle.__file__).parent / "weights"
     vision = Engine(
         room="vision",
@@ -83,4 +92,4 @@ def engines(language: str, cache: Path) -> tuple[Engine, ...]:
         context=4096,
         parallel=2,
     )
-    return tuple(engine for engine in (vision, reasoning) if not is_elsewhere(engine.room))
+    return tuple(engine for engine in (vision, reasoning) if not is_elsewhere(engine.room, name))

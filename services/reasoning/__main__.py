@@ -5,7 +5,7 @@ from services.chassis import names, process
 from services.chassis.clock import SystemClock
 from services.chassis.server import Server
 from services.engine.chat import Chat
-from services.reasoning.adapters.openai import engine_from_config
+from services.engine.choice import engine_from_config
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 from services.reasoning.rpc import ReasoningServicer

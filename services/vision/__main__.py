@@ -5,7 +5,7 @@ from services.chassis import names, process
 from services.chassis.clock import SystemClock
 from services.chassis.server import Server
 from services.engine.chat import Chat
-from services.vision.adapters.openai import engine_from_config
+from services.engine.choice import engine_from_config
 from services.vision.config import VisionConfig
 from services.vision.core import Vision
 from services.vision.rpc import VisionServicer

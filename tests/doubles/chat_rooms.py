@@ -12,11 +12,10 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 from services.chassis.clock import SystemClock
 from services.chassis.server import Server
 from services.engine.chat import Chat
-from services.reasoning.adapters.openai import engine_from_config as reasoning_engine
+from services.engine.choice import engine_from_config
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 from services.reasoning.rpc import ReasoningServicer
-from services.vision.adapters.openai import engine_from_config as vision_engine
 from services.vision.config import VisionConfig
 from services.vision.core import Vision
 from services.vision.rpc import VisionServicer
@@ -31,7 +30,7 @@ async def vision_room(engine_url: str, **options: Any) -> AsyncIterator[str]:
     config = VisionConfig(
         listen="127.0.0.1:0", engine_url=engine_url, **{"drain_seconds": 1} | options
     )
-    async with vision_engine(config) as engine:
+    async with engine_from_config(config) as engine:
         core = Vision(Chat(engine, config), image_pixels=config.image_pixels, clock=SystemClock())
         server = Server(config)
         register = vision_grpc.add_VisionServiceServicer_to_server
@@ -46,7 +45,7 @@ async def reasoning_room(engine_url: str, **options: Any) -> AsyncIterator[str]:
     config = ReasoningConfig(
         listen="127.0.0.1:0", engine_url=engine_url, **{"drain_seconds": 1} | options
     )
-    async with reasoning_engine(config) as engine:
+    async with engine_from_config(config) as engine:
         core = Reasoning(Chat(engine, config), clock=SystemClock())
         server = Server(config)
         register = reasoning_grpc.add_ReasoningServiceServicer_to_server

@@ -8,6 +8,7 @@
 - {name: {{ $variable }}, value: "{{ include "sensorium.name" (dict "root" $.root "name" $peer) }}:8080"}
 {{- end }}
 {{- with index .root.Values.engines .name }}
+- {name: {{ $prefix }}_ENGINE, value: {{ .protocol }}}
 - {name: {{ $prefix }}_ENGINE_URL, value: {{ .url | quote }}}
 {{- with .model }}
 - {name: {{ $prefix }}_MODEL, value: {{ . | quote }}}

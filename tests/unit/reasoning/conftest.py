@@ -4,7 +4,7 @@ import pytest
 
 from services.chassis.clock import SystemClock
 from services.engine.chat import Chat
-from services.reasoning.adapters.openai import engine_from_config
+from services.engine.choice import engine_from_config
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 from tests.doubles.engine_server import EngineServer, engine_server

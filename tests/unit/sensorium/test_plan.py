@@ -11,16 +11,18 @@ from services.chassis import names
 
 @pytest.fixture(autouse=True)
 def _nothing_elsewhere(monkeypatch):
-    for name in ("VISION_ENGINE_URL", "REASONING_ENGINE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+    names = ("VISION_ENGINE_URL", "REASONING_ENGINE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    for name in (*names, "OLLAMA_HOST"):
         monkeypatch.delenv(name, raising=False)
 
 
-def planned(language="0.5b"):
+def planned(language="0.5b", name="local"):
     database = Database(Path("/pg/bin"), Path("/data/postgres"), Path("/run/x/postgres"), None)
     inside = plan.Inside(
         "127.0.0.1:8080", database, Path("/data/media"), Path("/run/x"), ports.free()
     )
-    programs = plan.plan(inside, profile.engines(language, Path("/cache")))
+    engines = profile.engines(language, Path("/cache"), name)
+    programs = plan.plan(inside, engines, profile.environment(name))
     return {program.name: program for program in programs}
 
 
@@ -80,6 +82,26 @@ def test_an_engine_that_runs_elsewhere_is_used_and_not_started(monkeypatch):
     assert "vision-engine" in programs
     assert "REASONING_ENGINE_URL" not in programs[names.REASONING].environment
     assert profile.models("1.5b") == ("whisper-base",)
+
+
+@pytest.mark.parametrize(
+    ("said", "address"), [(None, "http://127.0.0.1:11434"), ("gpu:9", "gpu:9")]
+)
+def test_the_profile_ollama_starts_no_engine_and_tells_both_rooms_of_it(monkeypatch, said, address):
+    if said:
+        monkeypatch.setenv("OLLAMA_HOST", said)
+    programs = planned(name="ollama")
+    assert not {"vision-engine", "reasoning-engine"} & set(programs)
+    for room in (names.VISION, names.REASONING):
+        assert programs[room].environment["OLLAMA_HOST"] == address
+    assert profile.models("1.5b", "ollama") == ("whisper-base",)
+    assert profile.is_elsewhere("vision", "ollama")
+
+
+def test_an_ollama_that_happens_to_run_does_not_change_the_local_profile(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "http://127.0.0.1:11434")
+    programs = planned()
+    assert programs[names.VISION].environment["VISION_ENGINE_URL"].endswith("/v1")
 
 
 def test_a_collector_gets_the_traces_of_the_edge_too(monkeypatch):

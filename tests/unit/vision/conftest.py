@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.engine.chat import Chat
-from services.vision.adapters.openai import engine_from_config
+from services.engine.choice import engine_from_config
 from services.vision.config import VisionConfig
 from services.vision.core import Vision
 from tests.doubles.engine_server import EngineServer, engine_server
