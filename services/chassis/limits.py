@@ -28,6 +28,13 @@ IMAGE_PIXELS: Final = 50_000_000
 IMAGES_PER_REQUEST: Final = 16
 """The most pictures in one conversation sent to an engine."""
 
+VIDEO_PIXELS: Final = 4_096 * 2_304
+"""The most pixels of a video's frame: what cameras call 4K. A decoder keeps up to 16 of them."""
+VIDEO_SECONDS: Final = 60 * 60
+"""The longest video."""
+VIDEOS_PER_REQUEST: Final = 4
+"""The most videos in one conversation sent to an engine."""
+
 AUDIO_SECONDS: Final = 4 * 60 * 60
 """The longest recording."""
 

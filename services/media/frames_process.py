@@ -1,0 +1,47 @@
+"""The process that decodes one hostile video: bytes come in, frames go out, and it ends.
+
+It bounds itself before it reads: memory, time of the processor, and nothing written anywhere.
+"""
+
+import json
+import resource
+import struct
+import sys
+from typing import BinaryIO
+
+from services.chassis.limits import MEBIBYTE
+from services.media.frames import Refused, Sampling, sampled
+
+MEMORY_BYTES = 1536 * MEBIBYTE
+"""The address space of the process: a decoder may keep 16 frames of the largest size."""
+
+
+def main(arguments: list[str], given: BinaryIO, told: BinaryIO) -> None:
+    """Read a video from `given`, write its frames to `told`, last why there are no more."""
+    sampling = Sampling(**json.loads(arguments[0]))
+    try:
+        for seconds, picture in sampled(given.read(), sampling):
+            told.write(struct.pack("!dI", seconds, len(picture)))
+            told.write(picture)
+        end = {}
+    except Refused as refused:
+        end = {"code": refused.code, "problem": refused.problem, "remedy": refused.remedy}
+    told.write(struct.pack("!dI", -1, 0))
+    told.write(json.dumps(end).encode())
+    told.flush()
+
+
+def bound(cpu_seconds: int) -> None:
+    """Give up what a decoder has no need of."""
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, cpu_seconds),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+if __name__ == "__main__":
+    bound(int(sys.argv[2]))
+    main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer)

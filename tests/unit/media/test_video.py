@@ -1,0 +1,95 @@
+import asyncio
+import random
+import resource
+
+import pytest
+
+from services.chassis.errors import Exhausted, InvalidInput
+from services.media import video as module
+from services.media.video import Sampling, VideoDecoder
+from tests.doubles.videos import BAD_VIDEOS, CONTAINERS, mp4_that_counts, video
+
+PATH = "messages[0].parts[1].video"
+SECONDLY = Sampling(frames_per_second=1, most_frames=32, most_pixels=1_000_000)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+async def test_a_video_gives_its_frames(container: str) -> None:
+    frames = await VideoDecoder().frames(video(container), SECONDLY, field=PATH)
+    assert [round(it.seconds) for it in frames] == [0, 1, 2, 3]
+    assert all(it.data.startswith(b"\xff\xd8") for it in frames)
+
+
+@pytest.mark.parametrize(("data", "code"), BAD_VIDEOS.values(), ids=BAD_VIDEOS.keys())
+async def test_a_bad_video_is_refused_by_its_field_with_a_remedy(data: bytes, code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await VideoDecoder().frames(data, SECONDLY, field=PATH)
+    assert refused.value.code == code
+    assert refused.value.violations[0].field == PATH
+    assert refused.value.remedy
+
+
+async def test_a_video_that_takes_too_long_is_given_up() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await VideoDecoder(seconds=0.01).frames(video(), SECONDLY, field=PATH)
+    assert refused.value.code == "VIDEO_TOO_COSTLY"
+
+
+async def test_who_stops_waiting_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: asyncio.Future[asyncio.subprocess.Process] = asyncio.get_running_loop().create_future()
+    start = asyncio.create_subprocess_exec
+
+    async def started(*arguments: str, **options: object) -> asyncio.subprocess.Process:
+        process = await start(*arguments, **options)  # type: ignore[arg-type]
+        begun.set_result(process)
+        return process
+
+    monkeypatch.setattr(module.asyncio, "create_subprocess_exec", started)
+    waiting = asyncio.create_task(VideoDecoder().frames(video(), SECONDLY, field=PATH))
+    process = await begun
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert process.returncode is not None
+
+
+async def test_too_many_at_once_are_refused() -> None:
+    decoder = VideoDecoder()
+    several = [decoder.frames(video(), SECONDLY, field=PATH) for _ in range(11)]
+    results = await asyncio.gather(*several, return_exceptions=True)
+    assert [isinstance(it, Exhausted) for it in results] == [False] * 10 + [True]
+
+
+async def test_a_video_that_claims_billions_of_frames_costs_little() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    with pytest.raises(InvalidInput):
+        await VideoDecoder().frames(mp4_that_counts(2**31 - 1), SECONDLY, field=PATH)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert max(before, after) < 1_700_000
+
+
+async def test_bytes_mangled_anywhere_give_frames_or_a_refusal_and_nothing_else() -> None:
+    rng = random.Random(11)
+    decoder, outcomes = VideoDecoder(), set()
+
+    async def outcome(data: bytes) -> object:
+        try:
+            return len(await decoder.frames(data, SECONDLY, field=PATH)) > 0
+        except InvalidInput as refused:
+            return refused.code
+
+    for container in CONTAINERS:
+        whole = video(container)
+        mangled = [bytearray(whole) for _ in range(8)]
+        for each in mangled:
+            for _ in range(rng.randint(1, 40)):
+                each[rng.randrange(len(each))] = rng.randrange(256)
+        async with asyncio.timeout(40):
+            outcomes |= set(await asyncio.gather(*(outcome(bytes(it)) for it in mangled)))
+    assert outcomes <= {
+        True,
+        "VIDEO_UNREADABLE",
+        "VIDEO_MISSING",
+        "VIDEO_TOO_LONG",
+        "VIDEO_TOO_LARGE",
+    }
