@@ -7,7 +7,7 @@ write, and no way to open another file or address. It knows no room.
 
 import io
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -57,9 +57,17 @@ class _Track:
     keys: tuple[float, ...]
     """Those that can be decoded without the ones before them."""
 
+    @property
+    def length(self) -> float:
+        """Up to the end of the last frame, which is shown as long as one is on the average."""
+        last = self.times[-1]
+        return last * len(self.times) / max(len(self.times) - 1, 1)
 
-def sampled(data: bytes, sampling: Sampling) -> Iterator[tuple[float, bytes]]:
-    """Yield the frames that are wanted as JPEG, upright, with their seconds. Raises `Refused`."""
+
+def sampled(data: bytes, sampling: Sampling) -> Generator[tuple[float, bytes], None, float]:
+    """Yield the frames that are wanted as JPEG, upright, with their seconds; return the length of
+    the video in seconds. Raises `Refused`.
+    """
     with _opened(data) as container:
         track = _track(container, _stream(container))
     targets = _targets(track.times, sampling)
@@ -70,6 +78,7 @@ def sampled(data: bytes, sampling: Sampling) -> Iterator[tuple[float, bytes]]:
             count += 1
     if not count:
         raise unreadable()
+    return track.length
 
 
 def unreadable() -> Refused:

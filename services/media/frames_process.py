@@ -7,7 +7,8 @@ import json
 import resource
 import struct
 import sys
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 from services.chassis.limits import MEBIBYTE
 from services.media.frames import Refused, Sampling, sampled
@@ -19,11 +20,15 @@ MEMORY_BYTES = 1536 * MEBIBYTE
 def main(arguments: list[str], given: BinaryIO, told: BinaryIO) -> None:
     """Read a video from `given`, write its frames to `told`, last why there are no more."""
     sampling = Sampling(**json.loads(arguments[0]))
+    end: dict[str, Any] = {}
+
+    def frames() -> Iterator[tuple[float, bytes]]:
+        end["length"] = yield from sampled(given.read(), sampling)
+
     try:
-        for seconds, picture in sampled(given.read(), sampling):
+        for seconds, picture in frames():
             told.write(struct.pack("!dI", seconds, len(picture)))
             told.write(picture)
-        end = {}
     except Refused as refused:
         end = {"code": refused.code, "problem": refused.problem, "remedy": refused.remedy}
     told.write(struct.pack("!dI", -1, 0))

@@ -16,7 +16,7 @@ from typing import Final
 from services.chassis.errors import Exhausted, InvalidInput
 from services.media.frames import Refused, Sampling, unreadable
 
-__all__ = ["Frame", "Sampling", "VideoDecoder"]
+__all__ = ["Clip", "Frame", "Sampling", "VideoDecoder"]
 
 DECODE_SECONDS: Final = 30
 """The time that one video may take. A minute of full high definition takes about 4 s of a core."""
@@ -36,6 +36,15 @@ class Frame:
     """Since the first frame."""
 
 
+@dataclass(frozen=True)
+class Clip:
+    """Frames of a video: at least one, in order."""
+
+    frames: tuple[Frame, ...]
+    seconds: float
+    """The length of the video."""
+
+
 class VideoDecoder:
     """Decodes a few videos at once; the others wait, and too many are refused."""
 
@@ -45,9 +54,11 @@ class VideoDecoder:
         self._inside = 0
 
     async def frames(self, data: bytes, sampling: Sampling, *, field: str) -> tuple[Frame, ...]:
-        """Find the frames that are wanted: at least one, in order. Raises `InvalidInput` about
-        `field`.
-        """
+        """Find the frames that are wanted: at least one, in order. Raises as `clip` does."""
+        return (await self.clip(data, sampling, field=field)).frames
+
+    async def clip(self, data: bytes, sampling: Sampling, *, field: str) -> Clip:
+        """Find the frames that are wanted, and the length. Raises `InvalidInput` about `field`."""
         if not data:
             raise _invalid(field, Refused("VIDEO_EMPTY", "is empty", "send a whole video"))
         if self._inside >= _AT_ONCE + _WAITING:
@@ -61,7 +72,7 @@ class VideoDecoder:
         finally:
             self._inside -= 1
 
-    async def _decoded(self, data: bytes, sampling: Sampling) -> tuple[Frame, ...]:
+    async def _decoded(self, data: bytes, sampling: Sampling) -> Clip:
         most = sampling.most_frames * (3 * sampling.most_pixels + 65_536) + 65_536
         try:
             async with asyncio.timeout(self._seconds):
@@ -108,7 +119,7 @@ async def _send(stdin: asyncio.StreamWriter, data: bytes) -> None:
         stdin.close()
 
 
-def _read(told: bytes, sampling: Sampling) -> tuple[Frame, ...]:
+def _read(told: bytes, sampling: Sampling) -> Clip:
     """Read what the process told; one that ended otherwise choked on the video."""
     frames: list[Frame] = []
     at = 0
@@ -116,10 +127,13 @@ def _read(told: bytes, sampling: Sampling) -> tuple[Frame, ...]:
         seconds, size = _HEAD.unpack_from(told, at)
         at += _HEAD.size
         if seconds < 0:
-            end = json.loads(told[at:] or b"{}")
-            if end:
+            try:
+                end = json.loads(told[at:])
+            except ValueError:
+                raise unreadable() from None
+            if "code" in end:
                 raise Refused(end["code"], end["problem"], end["remedy"])
-            return tuple(frames)
+            return Clip(tuple(frames), end["length"])
         frames.append(Frame(told[at : at + size], seconds))
         at += size
     raise unreadable()

@@ -20,6 +20,18 @@ async def test_a_video_gives_its_frames(container: str) -> None:
     assert all(it.data.startswith(b"\xff\xd8") for it in frames)
 
 
+@pytest.mark.parametrize("container", CONTAINERS)
+async def test_a_video_has_its_length(container: str) -> None:
+    clip = await VideoDecoder().clip(video(container), SECONDLY, field=PATH)
+    assert clip.seconds == pytest.approx(4.0, abs=0.01)
+    assert len(clip.frames) == 4
+
+
+async def test_a_video_of_one_frame_has_no_length_that_is_known() -> None:
+    clip = await VideoDecoder().clip(video(frames=1), SECONDLY, field=PATH)
+    assert (len(clip.frames), clip.seconds) == (1, 0.0)
+
+
 @pytest.mark.parametrize(("data", "code"), BAD_VIDEOS.values(), ids=BAD_VIDEOS.keys())
 async def test_a_bad_video_is_refused_by_its_field_with_a_remedy(data: bytes, code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
