@@ -101,11 +101,14 @@ class Attempt:
             telemetry.consuming(f"job {job.type}", created_by=claim.trace),
         ):
             steps = Steps(self._queue, claim, await self._queue.steps(claim))
-            work = Work(steps, self._peers, self._blob)
+            work = Work(steps, self._peers, self._blob, self._keep)
             return await PIPELINES[job.type](job.input, work)
 
     async def _blob(self, key: str) -> Blob:
         return await self._queue.blob(self.claim, key)
+
+    async def _keep(self, blob: Blob) -> None:
+        await self._queue.keep_blob(self.claim, blob)
 
     async def _write(self, outcome: Outcome) -> None:
         queue, claim = self._queue, self.claim

@@ -16,13 +16,18 @@ from services.jobs.content import (
     Image,
     JobInput,
     JobType,
+    SurveillanceInput,
     TaskTimingInput,
     TranscriptionInput,
+    Video,
+    VideoSummaryInput,
+    VlmOnlyInput,
 )
 from services.jobs.domain import ClientData
 from services.media import image as pictures
 
 CLIENT_DATA_BYTES: Final = 64 * 1024
+_OfPictures: Final = TaskTimingInput | CaptionInput | VlmOnlyInput
 # Enough to see that a picture decodes; the fewer, the cheaper.
 _GLANCE_PIXELS: Final = 64 * 64
 
@@ -50,11 +55,30 @@ async def accept(kind: JobType, draft: Draft, *, instead_of: JobInput | None = N
             code="INPUT_OF_ANOTHER_TYPE",
         )
     match given:
-        case TaskTimingInput() | CaptionInput():
-            if isinstance(instead_of, TaskTimingInput | CaptionInput) and not given.images:
+        case TaskTimingInput() | CaptionInput() | VlmOnlyInput():
+            if isinstance(instead_of, _OfPictures) and not given.images:
                 return Accepted(replace(given, images=instead_of.images), ())
             blobs = await _pictures(given.images, draft.data, path)
             return Accepted(replace(given, images=_in_order(_named(given.images, path))), blobs)
+        case SurveillanceInput():
+            if given.images and given.video is not None:
+                raise InvalidInput.field(
+                    f"{path}.video",
+                    "stands beside pictures",
+                    remedy="send pictures or a video",
+                    code="VIDEO_AND_IMAGES",
+                )
+            if given.video is not None:
+                return Accepted(given, (_video(given.video, draft.data, path),))
+            if isinstance(instead_of, SurveillanceInput) and not given.images:
+                kept = replace(given, images=instead_of.images, video=instead_of.video)
+                return Accepted(kept, ())
+            blobs = await _pictures(given.images, draft.data, path)
+            return Accepted(replace(given, images=_in_order(_named(given.images, path))), blobs)
+        case VideoSummaryInput():
+            if isinstance(instead_of, VideoSummaryInput) and given.video is None:
+                return Accepted(replace(given, video=instead_of.video), ())
+            return Accepted(given, (_video(given.video, draft.data, path),))
         case TranscriptionInput():
             if isinstance(instead_of, TranscriptionInput) and not given.audio:
                 return Accepted(replace(given, audio=instead_of.audio), ())
@@ -124,6 +148,15 @@ def _in_order(images: Sequence[Image]) -> tuple[Image, ...]:
     if len(timed) < len(images):
         return tuple(images)
     return tuple(image for _, image in sorted(timed, key=lambda it: it[0]))
+
+
+def _video(video: Video | None, data: Mapping[str, bytes], path: str) -> Blob:
+    if video is None or not data[video.blob]:
+        raise InvalidInput.field(
+            f"{path}.video", "is empty", remedy="send a video", code="NO_VIDEO"
+        )
+    # What it is is found out by the worker, in a process that may choke on it.
+    return Blob(video.blob, "application/octet-stream", data[video.blob])
 
 
 def _recording(key: str, data: Mapping[str, bytes], path: str) -> Blob:

@@ -17,10 +17,12 @@ from mesh.vision.v1.vision_service_pb2_grpc import VisionServiceStub
 
 from services.chassis import client
 from services.jobs import wire
+from services.jobs.adapters.film import VideoFilm
 from services.jobs.config import PeersConfig
 from services.jobs.content import Blob, Transcript
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Peers
+from services.jobs.ports import Sight
 
 _ANSWER_SECONDS: Final = 300.0
 """For an answer about one picture or text: minutes on a slow machine with much before it."""
@@ -41,7 +43,8 @@ async def connected(config: PeersConfig) -> AsyncIterator[Peers]:
         client.channel(config.reasoning_target) as reasoning,
         client.channel(config.audio_target) as audio,
     ):
-        yield Peers(VisionRoom(vision), ReasoningRoom(reasoning), AudioRoom(audio))
+        rooms = VisionRoom(vision), ReasoningRoom(reasoning), AudioRoom(audio)
+        yield Peers(*rooms, VideoFilm())
 
 
 class VisionRoom:
@@ -52,10 +55,25 @@ class VisionRoom:
 
     async def describe(self, picture: Blob, prompt: str) -> str:
         """Describe a picture."""
+        return str((await self._describe(picture, prompt, analyze=False)).description)
+
+    async def analyze(self, picture: Blob, prompt: str) -> Sight:
+        """Describe a picture, and tell the risks in it where the model can."""
+        response = await self._describe(picture, prompt, analyze=True)
+        risks = None
+        if response.HasField("analysis"):
+            risks = tuple(map(wire.risk_from_pb, response.analysis.risks))
+        return Sight(response.description, risks)
+
+    async def _describe(
+        self, picture: Blob, prompt: str, *, analyze: bool
+    ) -> vision_pb.DescribeResponse:
         image = image_pb2.Image(data=picture.data)
-        request = vision_pb.DescribeRequest(image=image, prompt=prompt)
-        response = await client.call(self._stub.Describe, request, timeout=_ANSWER_SECONDS)
-        return str(response.description)
+        request = vision_pb.DescribeRequest(image=image, prompt=prompt, analyze=analyze)
+        response: vision_pb.DescribeResponse = await client.call(
+            self._stub.Describe, request, timeout=_ANSWER_SECONDS
+        )
+        return response
 
 
 class ReasoningRoom:
@@ -64,15 +82,20 @@ class ReasoningRoom:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = ReasoningServiceStub(channel)
 
+    async def write(self, turns: Sequence[tuple[str, str]], *, most_tokens: int) -> str:
+        """Answer turns of (role, text) in words, at most so many tokens of them."""
+        sampling = chat_pb2.Sampling(max_tokens=most_tokens, temperature=0)
+        request = reasoning_pb.GenerateRequest(messages=_messages(turns), sampling=sampling)
+        response = await client.call(self._stub.Generate, request, timeout=_ANSWER_SECONDS)
+        return str(response.text)
+
     async def extract(
         self, turns: Sequence[tuple[str, str]], schema: Mapping[str, Json]
     ) -> Mapping[str, Json]:
         """Answer turns of (role, text) with a JSON object that fits the schema."""
-        messages = [
-            chat_pb2.Message(role=_ROLES[role], parts=[chat_pb2.Part(text=text)])
-            for role, text in turns
-        ]
-        request = reasoning_pb.ExtractRequest(messages=messages, json_schema=json.dumps(schema))
+        request = reasoning_pb.ExtractRequest(
+            messages=_messages(turns), json_schema=json.dumps(schema)
+        )
         response = await client.call(self._stub.Extract, request, timeout=_ANSWER_SECONDS)
         return MessageToDict(response.value)
 
@@ -90,3 +113,10 @@ class AudioRoom:
         request.audio.content_type = recording.media_type
         response = await client.call(self._stub.TranscribeUpload, request, timeout=_LISTEN_SECONDS)
         return wire.transcript_from_pb(response.transcript)
+
+
+def _messages(turns: Sequence[tuple[str, str]]) -> list[chat_pb2.Message]:
+    return [
+        chat_pb2.Message(role=_ROLES[role], parts=[chat_pb2.Part(text=text)])
+        for role, text in turns
+    ]

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from services.jobs.bells import Bell
-from services.jobs.content import Blob, JobOutput, JobType, Transcript
+from services.jobs.content import Blob, JobOutput, JobType, Risk, Transcript
 from services.jobs.domain import (
     Claim,
     Failure,
@@ -130,6 +130,10 @@ class JobQueue(Protocol):
         """Return the bytes of a picture or a recording."""
         ...
 
+    async def keep_blob(self, claim: Claim, blob: Blob) -> None:
+        """Keep bytes that came of the work, in place of any under the same key."""
+        ...
+
     async def record_step(
         self, claim: Claim, key: str, result: Json, *, text: str, progress: Progress
     ) -> None:
@@ -165,6 +169,45 @@ class JobQueue(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A picture looked at for risks."""
+
+    text: str = field(repr=False)
+    risks: tuple[Risk, ...] | None
+    """None: the model cannot tell."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video."""
+
+    data: bytes = field(repr=False)
+    """As JPEG."""
+    seconds: float
+    """Since the beginning of the video."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What was taken out of a video."""
+
+    frames: Sequence[Frame]
+    """At least one, in order."""
+    duration_seconds: float
+
+
+class Film(Protocol):
+    """Takes frames out of videos."""
+
+    async def sample(self, video: Blob, *, frames_per_second: float, most_frames: int) -> Sampled:
+        """Take so many frames of each second, or at most so many spread evenly.
+
+        Raises `InvalidInput` for what is no video.
+        """
+        ...
+
+
 class Vision(Protocol):
     """Sees."""
 
@@ -172,9 +215,17 @@ class Vision(Protocol):
         """Describe a picture. An empty prompt asks for a plain description."""
         ...
 
+    async def analyze(self, picture: Blob, prompt: str) -> Sight:
+        """Describe a picture, and tell the risks in it where the model can."""
+        ...
+
 
 class Reasoning(Protocol):
     """Reasons."""
+
+    async def write(self, turns: Sequence[tuple[str, str]], *, most_tokens: int) -> str:
+        """Answer turns of (role, text) in words, at most so many tokens of them."""
+        ...
 
     async def extract(
         self, turns: Sequence[tuple[str, str]], schema: Mapping[str, Json]

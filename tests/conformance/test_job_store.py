@@ -190,6 +190,21 @@ async def test_a_claim_carries_the_bytes_and_the_trace(store, queue):
     assert await queue.blob(claim, "images/0") == PICTURE
 
 
+async def test_bytes_that_came_of_the_work_are_there_for_the_next_worker(store, queue):
+    await store.create(NEW)
+    first = await claim_one(queue)
+    await queue.keep_blob(first, Blob("frames/0", "image/jpeg", b"\xff\xd8 old"))
+    frame = Blob("frames/0", "image/jpeg", b"\xff\xd8\x00")
+    await queue.keep_blob(first, frame)
+    await queue.release(first)
+    second = await claim_one(queue)
+    assert await queue.blob(second, "frames/0") == frame
+    assert await queue.blob(second, "images/0") == PICTURE
+    with pytest.raises(Conflict, match="lease"):
+        await queue.keep_blob(first, replace(frame, data=b"of another"))
+    assert await queue.blob(second, "frames/0") == frame
+
+
 async def test_recorded_steps_are_there_for_the_next_worker(store, queue):
     job = await store.create(NEW)
     first = await claim_one(queue)
@@ -299,6 +314,7 @@ WRITES = {
     "fail": lambda queue, claim: queue.fail(claim, ERROR),
     "postpone": lambda queue, claim: queue.postpone(claim, Failure(ERROR, LEASE, counts=True)),
     "release": lambda queue, claim: queue.release(claim),
+    "keep_blob": lambda queue, claim: queue.keep_blob(claim, PICTURE),
 }
 
 

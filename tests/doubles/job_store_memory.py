@@ -217,6 +217,9 @@ class MemoryJobStore:
     async def blob(self, claim, key):
         return self.kept[claim.job.id].blobs[key]
 
+    async def keep_blob(self, claim, blob):
+        self._held(claim).blobs[blob.key] = blob
+
     async def record_step(self, claim, key, result, *, text, progress):
         kept = self._held(claim)
         kept.steps[key] = result

@@ -22,13 +22,18 @@ class Stretch:
 
 def stretches(shows: Sequence[bool]) -> list[Stretch]:
     """Find the stretches, in order, in which the pictures show the task."""
+    found = spans(shows)
+    steady = [stretch for stretch in found if stretch.start < stretch.end]
+    return steady or found
+
+
+def spans(shows: Sequence[bool]) -> list[Stretch]:
+    """Find the stretches with their gaps closed, those of a single picture too."""
     closed = [
         shown or (0 < index < len(shows) - 1 and shows[index - 1] and shows[index + 1])
         for index, shown in enumerate(shows)
     ]
-    found = _runs(closed)
-    steady = [stretch for stretch in found if stretch.start < stretch.end]
-    return steady or found
+    return _runs(closed)
 
 
 def _runs(shows: Sequence[bool]) -> list[Stretch]:

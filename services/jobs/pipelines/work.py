@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from services.jobs.content import Blob
 from services.jobs.pipelines.steps import Steps
-from services.jobs.ports import Audio, Reasoning, Vision
+from services.jobs.ports import Audio, Film, Reasoning, Vision
 
 
 @dataclass(frozen=True)
 class Peers:
-    """The other rooms."""
+    """Those who do the work of steps: the other rooms, and who decodes videos."""
 
     vision: Vision
     reasoning: Reasoning
     audio: Audio
+    film: Film
 
 
 @dataclass(frozen=True)
@@ -24,4 +25,6 @@ class Work:
     steps: Steps
     peers: Peers
     blob: Callable[[str], Awaitable[Blob]]
-    """Fetches bytes that the input names."""
+    """Fetches bytes that the input names, or that a step kept."""
+    keep: Callable[[Blob], Awaitable[None]]
+    """Keeps bytes that came of a step, for the steps after it. To be done within the step."""

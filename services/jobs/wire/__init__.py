@@ -2,7 +2,7 @@
 
 from services.jobs.wire.inputs import draft_from_pb
 from services.jobs.wire.jobs import client_data_from_pb, event_to_pb, job_to_pb, state_from_pb
-from services.jobs.wire.outputs import transcript_from_pb
+from services.jobs.wire.outputs import risk_from_pb, transcript_from_pb
 from services.jobs.wire.times import time_from_pb, time_to_pb
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "draft_from_pb",
     "event_to_pb",
     "job_to_pb",
+    "risk_from_pb",
     "state_from_pb",
     "time_from_pb",
     "time_to_pb",

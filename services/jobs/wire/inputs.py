@@ -1,9 +1,9 @@
 """What jobs work on, type by type. Bytes are read apart from the input, and never written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from mesh.jobs.v1 import job_input_pb2 as pb
-from mesh.types.v1 import image_pb2
+from mesh.types.v1 import image_pb2, video_pb2
 
 from services.chassis.errors import InvalidInput
 from services.jobs.content import (
@@ -11,23 +11,41 @@ from services.jobs.content import (
     Draft,
     Image,
     JobInput,
+    SurveillanceInput,
     TaskTimingInput,
     TranscriptionInput,
+    Video,
+    VideoSummaryInput,
+    VlmOnlyInput,
 )
 from services.jobs.wire.times import time_from_pb, time_to_pb
 
 
 def draft_from_pb(given: pb.JobInput) -> Draft:
     """Read an input and the bytes that it names; one of its types is set."""
-    match given.WhichOneof("input"):
+    kind = given.WhichOneof("input")
+    path = f"input.{kind}"
+    match kind:
         case "task_timing_v1":
             timing = given.task_timing_v1
-            images, data = _images_from_pb(timing.images, "input.task_timing_v1")
+            images, data = _images_from_pb(timing.images, path)
             return Draft(TaskTimingInput(timing.task, timing.image_prompt, images), data)
         case "caption_v1":
             caption = given.caption_v1
-            images, data = _images_from_pb(caption.images, "input.caption_v1")
+            images, data = _images_from_pb(caption.images, path)
             return Draft(CaptionInput(caption.prompt, images), data)
+        case "vlm_only":
+            asked = given.vlm_only
+            images, data = _images_from_pb(asked.images, path)
+            return Draft(VlmOnlyInput(asked.prompt, images), data)
+        case "surveillance_v1":
+            watched = given.surveillance_v1
+            images, data = _images_from_pb(watched.images, path)
+            video, film = _video_from_pb(watched, path)
+            return Draft(SurveillanceInput(watched.focus, images, video), {**data, **film})
+        case "video_summary_v1":
+            video, film = _video_from_pb(given.video_summary_v1, path)
+            return Draft(VideoSummaryInput(video, given.video_summary_v1.focus), film)
         case "transcription_v1":
             speech = given.transcription_v1
             key = "audio" if speech.audio else ""
@@ -47,13 +65,24 @@ def input_to_pb(given: JobInput) -> pb.JobInput:
         case CaptionInput(prompt, images):
             caption = pb.CaptionInput(prompt=prompt, images=map(_image_to_pb, images))
             return pb.JobInput(caption_v1=caption)
+        case VlmOnlyInput(prompt, images):
+            asked = pb.VlmOnlyInput(prompt=prompt, images=map(_image_to_pb, images))
+            return pb.JobInput(vlm_only=asked)
+        case SurveillanceInput(focus, images, video):
+            watched = pb.SurveillanceInput(
+                focus=focus, images=map(_image_to_pb, images), video=_video_to_pb(video)
+            )
+            return pb.JobInput(surveillance_v1=watched)
+        case VideoSummaryInput(video, focus):
+            summed_up = pb.VideoSummaryInput(video=_video_to_pb(video), focus=focus)
+            return pb.JobInput(video_summary_v1=summed_up)
         case TranscriptionInput(_, language):
             return pb.JobInput(transcription_v1=pb.TranscriptionInput(language=language))
 
 
 def _images_from_pb(
     images: Iterable[image_pb2.Image], path: str
-) -> tuple[tuple[Image, ...], dict[str, bytes]]:
+) -> tuple[tuple[Image, ...], Mapping[str, bytes]]:
     read, data = [], {}
     for index, image in enumerate(images):
         key = f"images/{index}"
@@ -65,5 +94,28 @@ def _images_from_pb(
     return tuple(read), data
 
 
+def _video_from_pb(
+    given: pb.SurveillanceInput | pb.VideoSummaryInput, path: str
+) -> tuple[Video | None, Mapping[str, bytes]]:
+    if not given.HasField("video"):
+        return None, {}
+    video, time = given.video, None
+    if video.HasField("capture_time"):
+        time = time_from_pb(video.capture_time, f"{path}.video.capture_time")
+    read = Video(video.id, time, "video", video.frames_per_second, video.max_frames)
+    return read, {"video": video.data}
+
+
 def _image_to_pb(image: Image) -> image_pb2.Image:
     return image_pb2.Image(id=image.id, capture_time=time_to_pb(image.capture_time))
+
+
+def _video_to_pb(video: Video | None) -> video_pb2.Video | None:
+    if video is None:
+        return None
+    return video_pb2.Video(
+        id=video.id,
+        capture_time=time_to_pb(video.capture_time),
+        frames_per_second=video.frames_per_second,
+        max_frames=video.max_frames,
+    )

@@ -1,19 +1,31 @@
 """What comes of jobs, type by type, and what the other rooms answered that is part of it."""
 
+from typing import Final
+
 from mesh.jobs.v1 import job_output_pb2 as pb
-from mesh.types.v1 import transcript_pb2
+from mesh.types.v1 import scene_pb2, transcript_pb2
 
 from services.jobs.content import (
     CaptionOutput,
+    FoundRisk,
     JobOutput,
     Observation,
+    Risk,
+    Scene,
     Segment,
+    Severity,
+    SurveillanceOutput,
     Task,
     TaskTimingOutput,
     Transcript,
     TranscriptionOutput,
+    VideoSummaryOutput,
+    VlmOnlyOutput,
 )
 from services.jobs.wire.times import seconds_from_pb, seconds_to_pb, time_to_pb
+
+_SEVERITIES: Final = {it: f"SEVERITY_{it.name}" for it in Severity}
+_SEVERITIES_FROM_PB: Final = {name: severity for severity, name in _SEVERITIES.items()}
 
 
 def output_to_pb(output: JobOutput) -> pb.JobOutput:
@@ -29,9 +41,34 @@ def output_to_pb(output: JobOutput) -> pb.JobOutput:
         case CaptionOutput(captions):
             caption = pb.CaptionOutput(captions=map(_observation_to_pb, captions))
             return pb.JobOutput(caption_v1=caption)
+        case VlmOnlyOutput(responses):
+            asked = pb.VlmOnlyOutput(responses=map(_observation_to_pb, responses))
+            return pb.JobOutput(vlm_only=asked)
+        case SurveillanceOutput():
+            watched = pb.SurveillanceOutput(
+                observations=map(_observation_to_pb, output.observations),
+                risks=map(_found_to_pb, output.risks),
+                summary=output.summary,
+                dropped_claims=output.dropped_claims,
+            )
+            return pb.JobOutput(surveillance_v1=watched)
+        case VideoSummaryOutput():
+            summed_up = pb.VideoSummaryOutput(
+                observations=map(_observation_to_pb, output.observations),
+                scenes=map(_scene_to_pb, output.scenes),
+                summary=output.summary,
+                duration=seconds_to_pb(output.duration_seconds),
+            )
+            return pb.JobOutput(video_summary_v1=summed_up)
         case TranscriptionOutput(transcript):
             speech = pb.TranscriptionOutput(transcript=_transcript_to_pb(transcript))
             return pb.JobOutput(transcription_v1=speech)
+
+
+def risk_from_pb(risk: scene_pb2.Risk) -> Risk:
+    """Read a risk that the vision room saw; one of unknown severity is worth knowing."""
+    severity = _SEVERITIES_FROM_PB.get(scene_pb2.Severity.Name(risk.severity), Severity.LOW)
+    return Risk(risk.description, severity)
 
 
 def transcript_from_pb(transcript: transcript_pb2.Transcript) -> Transcript:
@@ -48,8 +85,12 @@ def transcript_from_pb(transcript: transcript_pb2.Transcript) -> Transcript:
 
 
 def _observation_to_pb(seen: Observation) -> pb.Observation:
+    offset = seen.offset_seconds
     return pb.Observation(
-        image_id=seen.image_id, capture_time=time_to_pb(seen.capture_time), text=seen.text
+        image_id=seen.image_id,
+        capture_time=time_to_pb(seen.capture_time),
+        text=seen.text,
+        offset=None if offset is None else seconds_to_pb(offset),
     )
 
 
@@ -62,6 +103,25 @@ def _task_to_pb(task: Task) -> pb.Task:
         start_index=task.start_index,
         end_index=task.end_index,
         evidence_image_ids=task.evidence_image_ids,
+    )
+
+
+def _found_to_pb(found: FoundRisk) -> pb.FoundRisk:
+    risk = found.risk
+    return pb.FoundRisk(
+        risk=scene_pb2.Risk(description=risk.description, severity=_SEVERITIES[risk.severity]),
+        evidence_image_ids=found.evidence_image_ids,
+        start_time=time_to_pb(found.start_time),
+        end_time=time_to_pb(found.end_time),
+    )
+
+
+def _scene_to_pb(scene: Scene) -> pb.Scene:
+    return pb.Scene(
+        start_offset=seconds_to_pb(scene.start_seconds),
+        end_offset=seconds_to_pb(scene.end_seconds),
+        text=scene.text,
+        evidence_image_ids=scene.evidence_image_ids,
     )
 
 

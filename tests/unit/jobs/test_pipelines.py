@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -10,41 +9,14 @@ from services.jobs.content import (
     Observation,
     Segment,
     TaskTimingInput,
-    Transcript,
     TranscriptionInput,
 )
 from services.jobs.pipelines import judging
 from services.jobs.pipelines.registry import PIPELINES
 from services.jobs.pipelines.steps import Steps
-from services.jobs.pipelines.work import Peers, Work
+from tests.doubles import peers_memory
+from tests.doubles.peers_memory import Eyes, Mind
 from tests.unit.jobs.conftest import NOON, images
-
-
-class Eyes:
-    def __init__(self, texts: Mapping[bytes, str]) -> None:
-        self.texts = texts
-        self.asked: list[tuple[bytes, str]] = []
-
-    async def describe(self, picture, prompt):
-        self.asked.append((picture.data, prompt))
-        if picture.data not in self.texts:
-            raise InvalidInput("image: cannot be decoded", code="IMAGE_DAMAGED")
-        return self.texts[picture.data]
-
-
-class Mind:
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def extract(self, turns, schema):
-        observed = turns[-1][1].partition("Observation: ")[2]
-        self.asked.append(observed)
-        return {"same": "stocking" in observed}
-
-
-class Ears:
-    async def transcribe(self, recording, language):
-        return Transcript("hello", (Segment(0.5, 1.5, "hello"),), language, 2.0)
 
 
 def pictured(drawn):
@@ -57,11 +29,8 @@ def pictured(drawn):
 
 
 def work(memory, claim, eyes, mind=None, recorded=()):
-    async def blob(key):
-        return await memory.blob(claim, key)
-
-    peers = Peers(eyes, mind or Mind(), Ears())
-    return Work(Steps(memory, claim, dict(recorded)), peers, blob)
+    steps = Steps(memory, claim, dict(recorded))
+    return peers_memory.work(steps, memory, claim, eyes=eyes, mind=mind)
 
 
 @pytest.fixture
@@ -168,7 +137,7 @@ async def test_a_task_that_is_not_seen_is_told_so(timed):
 class Listening(Mind):
     async def extract(self, turns, schema):
         self.turns = turns
-        return {"same": True}
+        return {"same": True, "hazard": "none", "there": True, "severity": "low"}
 
 
 async def test_what_is_described_stays_on_its_line():

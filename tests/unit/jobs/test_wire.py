@@ -5,7 +5,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from mesh.jobs.v1 import job_input_pb2, job_pb2
-from mesh.types.v1 import image_pb2
+from mesh.types.v1 import image_pb2, scene_pb2, video_pb2
 
 from services.chassis.errors import InvalidInput
 from services.jobs import record, wire
@@ -14,22 +14,36 @@ from services.jobs.content import (
     OUTPUTS,
     CaptionInput,
     CaptionOutput,
+    FoundRisk,
     Image,
     JobType,
     Observation,
+    Risk,
+    Scene,
     Segment,
+    Severity,
+    SurveillanceInput,
+    SurveillanceOutput,
     Task,
     TaskTimingInput,
     TaskTimingOutput,
     Transcript,
     TranscriptionInput,
     TranscriptionOutput,
+    Video,
+    VideoSummaryInput,
+    VideoSummaryOutput,
+    VlmOnlyInput,
+    VlmOnlyOutput,
 )
 from services.jobs.domain import JobError, JobEvent, JobEventKind, JobState, Progress
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 SEEN = Observation("front", NOON, "a box\0")
 TASK = Task("a", "b", NOON, None, 3, 7, ("a", "b"))
+FRAME = Observation("frame-1500", NOON, "a spill", 1.5)
+SPILL = FoundRisk(Risk("A spill.", Severity.HIGH), ("front", "1"), NOON, None)
+FILM = Video("clip", NOON, "video", 2.5, 40)
 SPEECH = Transcript("hello", (Segment(0.5, 2.25, "hello"),), "en", 3.5)
 CASES = {
     JobType.CAPTION_V1: (
@@ -39,6 +53,18 @@ CASES = {
     JobType.TASK_TIMING_V1: (
         TaskTimingInput("to sit", "who?", (Image("front", NOON, "images/0"),)),
         TaskTimingOutput((SEEN,), (TASK,), "once"),
+    ),
+    JobType.VLM_ONLY: (
+        VlmOnlyInput("red?", (Image("front", NOON, "images/0"),)),
+        VlmOnlyOutput((SEEN,)),
+    ),
+    JobType.SURVEILLANCE_V1: (
+        SurveillanceInput("spills", (), FILM),
+        SurveillanceOutput((FRAME,), (SPILL,), "a spill", 2),
+    ),
+    JobType.VIDEO_SUMMARY_V1: (
+        VideoSummaryInput(FILM, "people"),
+        VideoSummaryOutput((FRAME,), (Scene(0.0, 2.5, "a spill", ("frame-0",)),), "short", 2.5),
     ),
     JobType.TRANSCRIPTION_V1: (
         TranscriptionInput("audio", "en"),
@@ -54,7 +80,7 @@ async def job(claim_of):
 
 def test_every_type_has_an_input_and_an_output():
     assert set(INPUTS) == set(OUTPUTS) == set(JobType) == set(CASES)
-    assert {it.value for it in JobType} <= set(job_input_pb2.JobInput.DESCRIPTOR.fields_by_name)
+    assert {it.value for it in JobType} == set(job_input_pb2.JobInput.DESCRIPTOR.fields_by_name)
 
 
 @pytest.mark.parametrize("kind", JobType)
@@ -94,6 +120,60 @@ def test_an_output_is_written_in_full(job):
         ],
         "summary": "once",
     }
+
+
+def test_risks_are_written_with_their_evidence(job):
+    _, output = CASES[JobType.SURVEILLANCE_V1]
+    written = wire.job_to_pb(replace(job, output=output)).output.surveillance_v1
+    assert MessageToDict(written, preserving_proto_field_name=True) == {
+        "observations": [
+            {
+                "image_id": "frame-1500",
+                "capture_time": "2026-05-01T12:00:00.250Z",
+                "text": "a spill",
+                "offset": "1.500s",
+            }
+        ],
+        "risks": [
+            {
+                "risk": {"description": "A spill.", "severity": "SEVERITY_HIGH"},
+                "evidence_image_ids": ["front", "1"],
+                "start_time": "2026-05-01T12:00:00.250Z",
+            }
+        ],
+        "summary": "a spill",
+        "dropped_claims": 2,
+    }
+
+
+def test_scenes_are_written_with_their_times(job):
+    _, output = CASES[JobType.VIDEO_SUMMARY_V1]
+    written = wire.job_to_pb(replace(job, output=output)).output.video_summary_v1
+    assert MessageToDict(written.scenes[0], preserving_proto_field_name=True) == {
+        "start_offset": "0s",
+        "end_offset": "2.500s",
+        "text": "a spill",
+        "evidence_image_ids": ["frame-0"],
+    }
+    assert (written.summary, written.duration.ToTimedelta().total_seconds()) == ("short", 2.5)
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_a_risk_of_the_vision_room_is_read(severity):
+    risk = scene_pb2.Risk(description="A spill.", severity=f"SEVERITY_{severity.name}")
+    assert wire.risk_from_pb(risk) == Risk("A spill.", severity)
+
+
+def test_a_risk_of_which_nobody_says_how_bad_is_worth_knowing():
+    assert wire.risk_from_pb(scene_pb2.Risk(description="?")) == Risk("?", Severity.LOW)
+
+
+def test_the_bytes_of_a_video_stand_beside_the_input():
+    film = video_pb2.Video(data=b"moving", id="clip", frames_per_second=2.5, max_frames=40)
+    given = job_input_pb2.VideoSummaryInput(video=film, focus="people")
+    draft = wire.draft_from_pb(job_input_pb2.JobInput(video_summary_v1=given))
+    assert draft.input == VideoSummaryInput(replace(FILM, capture_time=None), "people")
+    assert draft.data == {"video": b"moving"}
 
 
 def test_a_transcript_is_read_as_it_was_written(job):

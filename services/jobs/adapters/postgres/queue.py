@@ -18,7 +18,7 @@ from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.leases import HEARTBEAT, RECLAIM
 from services.jobs.adapters.postgres.rows import claim_from_row
 from services.jobs.adapters.postgres.tables import job_blobs, job_steps
-from services.jobs.adapters.postgres.writes import WRITES, Write, columns, write
+from services.jobs.adapters.postgres.writes import KEEP_BLOB, WRITES, Write, columns, write
 from services.jobs.bells import Bell
 from services.jobs.content import Blob, JobOutput
 from services.jobs.domain import (
@@ -82,6 +82,13 @@ class PostgresJobQueue:
             return Blob(row.key, row.media_type, row.data)
         raise Internal(f"job {claim.job.id} has lost the bytes of {key}")
 
+    async def keep_blob(self, claim: Claim, blob: Blob) -> None:
+        """Keep bytes that came of the work, in place of any under the same key."""
+        given = {"job_id": claim.job.id, "token": claim.token, "key": blob.key}
+        kept = {"media_type": blob.media_type, "data": blob.data}
+        if not await self._database.rows(KEEP_BLOB, given | kept):
+            raise _lost(claim.job.id)
+
     async def record_step(
         self, claim: Claim, key: str, result: Json, *, text: str, progress: Progress
     ) -> None:
@@ -143,9 +150,13 @@ class PostgresJobQueue:
 
     async def _put(self, written: Write) -> None:
         if not await self._writes.put(written):
-            raise Conflict(f"the lease of job {written.id} is lost", code="LEASE_LOST")
+            raise _lost(written.id)
 
     async def _write_all(self, writes: Sequence[Write]) -> Sequence[bool]:
         [row] = await self._database.rows(WRITES, columns(writes))
         held = set(row.ids or ())
         return [it.id in held for it in writes]
+
+
+def _lost(job_id: JobId) -> Conflict:
+    return Conflict(f"the lease of job {job_id} is lost", code="LEASE_LOST")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import TextClause
+from sqlalchemy import TextClause, text
 
 from services.jobs.adapters.postgres import arrays
 from services.jobs.adapters.postgres.changes import change
@@ -104,3 +104,15 @@ WRITES: Final[TextClause] = change(
     bell="given.bell",
 )
 """Makes many writes. Returns the ids of the jobs that were still held."""
+
+KEEP_BLOB: Final[TextClause] = text(
+    """
+    INSERT INTO job_blobs (job_id, key, media_type, data)
+    SELECT id, :key, :media_type, :data FROM job_queue
+    WHERE id = :job_id AND token = :token AND lease_expires IS NOT NULL FOR NO KEY UPDATE
+    ON CONFLICT (job_id, key) DO UPDATE
+        SET media_type = excluded.media_type, data = excluded.data
+    RETURNING job_id
+    """
+)
+"""Keeps bytes of a job that is still held. Returns its id."""

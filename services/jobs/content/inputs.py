@@ -1,0 +1,85 @@
+"""What jobs work on, type by type."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.jobs.content.media import Image, Video
+
+
+@dataclass(frozen=True)
+class TaskTimingInput:
+    """A series of pictures in which a task is to be found."""
+
+    task: str = field(repr=False)
+    """What it looks like while it goes on."""
+    image_prompt: str = field(repr=False)
+    """What to ask of each picture. Empty: a plain description."""
+    images: tuple[Image, ...]
+
+
+@dataclass(frozen=True)
+class CaptionInput:
+    """Pictures to describe one by one."""
+
+    prompt: str = field(repr=False)
+    """What to ask of each picture. Empty: a plain description."""
+    images: tuple[Image, ...]
+
+
+@dataclass(frozen=True)
+class VlmOnlyInput:
+    """Pictures to ask the vision model about one by one."""
+
+    prompt: str = field(repr=False)
+    """What to ask of each picture."""
+    images: tuple[Image, ...]
+
+
+@dataclass(frozen=True)
+class SurveillanceInput:
+    """Pictures, or a video, to watch for risks."""
+
+    focus: str = field(repr=False)
+    """What to look out for. Empty: whatever may do harm."""
+    images: tuple[Image, ...] = ()
+    video: Video | None = None
+    """None: there are pictures."""
+
+
+@dataclass(frozen=True)
+class VideoSummaryInput:
+    """A video to sum up."""
+
+    video: Video | None
+    """None: none was sent."""
+    focus: str = field(repr=False)
+    """What to pay heed to. Empty: whatever happens."""
+
+
+@dataclass(frozen=True)
+class TranscriptionInput:
+    """A recording to transcribe."""
+
+    audio: str
+    """The key of its bytes. Empty: none was sent."""
+    language: str
+    """As an ISO 639-1 code. Empty: to be found out."""
+
+
+JobInput = (
+    TaskTimingInput
+    | CaptionInput
+    | VlmOnlyInput
+    | SurveillanceInput
+    | VideoSummaryInput
+    | TranscriptionInput
+)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An input as a client sent it, with the bytes it names, before anything is believed."""
+
+    input: JobInput
+    data: Mapping[str, bytes] = field(repr=False)
+    """The bytes by key."""

@@ -1,0 +1,155 @@
+"""What comes of jobs, type by type."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen in one picture."""
+
+    image_id: str
+    capture_time: datetime | None
+    text: str = field(repr=False)
+    offset_seconds: float | None = None
+    """Where the picture stands in its video. None: it is no frame of a video."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A stretch of pictures in which the task went on."""
+
+    start_image_id: str
+    end_image_id: str
+    start_time: datetime | None
+    end_time: datetime | None
+    start_index: int
+    end_index: int
+    evidence_image_ids: tuple[str, ...]
+    """The pictures from start to end that show it."""
+
+
+@dataclass(frozen=True)
+class TaskTimingOutput:
+    """When a task began and ended."""
+
+    observations: tuple[Observation, ...]
+    tasks: tuple[Task, ...]
+    summary: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CaptionOutput:
+    """Pictures in words."""
+
+    captions: tuple[Observation, ...]
+
+
+@dataclass(frozen=True)
+class VlmOnlyOutput:
+    """What the vision model answered to each picture."""
+
+    responses: tuple[Observation, ...]
+
+
+class Severity(StrEnum):
+    """How bad a risk is, the worst last."""
+
+    LOW = "low"
+    """Worth knowing."""
+    MEDIUM = "medium"
+    """To be dealt with soon."""
+    HIGH = "high"
+    """To be dealt with now."""
+    CRITICAL = "critical"
+    """People are in danger."""
+
+
+@dataclass(frozen=True)
+class Risk:
+    """Something that may do harm."""
+
+    description: str = field(repr=False)
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class FoundRisk:
+    """A risk that was found in a stretch of pictures."""
+
+    risk: Risk
+    evidence_image_ids: tuple[str, ...]
+    """The pictures that show it: never empty."""
+    start_time: datetime | None
+    """When the first of them was taken. None: unknown."""
+    end_time: datetime | None
+
+
+@dataclass(frozen=True)
+class SurveillanceOutput:
+    """What was found in watching for risks."""
+
+    observations: tuple[Observation, ...]
+    risks: tuple[FoundRisk, ...]
+    """The worst first."""
+    summary: str = field(repr=False)
+    dropped_claims: int
+    """Claims that rest on no picture."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A stretch of a video in which one thing goes on."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str = field(repr=False)
+    evidence_image_ids: tuple[str, ...]
+    """The frames that it rests on: never empty."""
+
+
+@dataclass(frozen=True)
+class VideoSummaryOutput:
+    """A video in short."""
+
+    observations: tuple[Observation, ...]
+    scenes: tuple[Scene, ...]
+    summary: str = field(repr=False)
+    duration_seconds: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of speech."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Speech in words."""
+
+    text: str = field(repr=False)
+    segments: tuple[Segment, ...]
+    language: str
+    duration_seconds: float
+
+
+@dataclass(frozen=True)
+class TranscriptionOutput:
+    """A recording in words."""
+
+    transcript: Transcript
+
+
+JobOutput = (
+    TaskTimingOutput
+    | CaptionOutput
+    | VlmOnlyOutput
+    | SurveillanceOutput
+    | VideoSummaryOutput
+    | TranscriptionOutput
+)

@@ -1,0 +1,95 @@
+"""The other rooms as pipelines see them, in this process: they answer by the word, and count."""
+
+from services.chassis.errors import InvalidInput
+from services.jobs.content import Segment, Transcript
+from services.jobs.pipelines.work import Peers, Work
+from services.jobs.ports import Frame, Sampled, Sight
+
+
+class Eyes:
+    """Describes a picture as the text that `texts` has for its bytes."""
+
+    def __init__(self, texts=None, risks=None):
+        self.texts = texts or {}
+        self.risks = risks or {}
+        """What the model sees in a picture; where there is none, it cannot tell."""
+        self.asked = []
+
+    async def describe(self, picture, prompt):
+        self.asked.append((picture.data, prompt))
+        if picture.data not in self.texts:
+            raise InvalidInput("image: cannot be decoded", code="IMAGE_DAMAGED")
+        return self.texts[picture.data]
+
+    async def analyze(self, picture, prompt):
+        return Sight(await self.describe(picture, prompt), self.risks.get(picture.data))
+
+
+class Mind:
+    """Judges a sentence by the words in it, and sums up by counting."""
+
+    def __init__(self, *, word="stocking", hazards=None, refuted=(), severity="medium"):
+        self.word = word
+        self.hazards = {"spill": "spill", "ladder": "ladder"} if hazards is None else hazards
+        """The hazard that is claimed of a sentence with the word in it."""
+        self.refuted = refuted
+        """Words of sentences that bear out no claim."""
+        self.severity = severity
+        self.asked = []
+        """Sentences of which anything was asked, each time."""
+        self.questions = []
+
+    async def extract(self, turns, schema):
+        question = turns[-1][1]
+        self.questions.append(question)
+        observed = question.partition("Observation: ")[2]
+        self.asked.append(observed)
+        [field] = schema["properties"]
+        answers = {
+            "same": self.word in observed,
+            "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
+            "there": not any(word in observed for word in self.refuted),
+            "severity": self.severity,
+        }
+        return {field: answers[field]}
+
+    async def write(self, turns, *, most_tokens):
+        self.questions.append(turns[-1][1])
+        return f"{len(turns[-1][1].splitlines())} lines"
+
+
+class Ears:
+    """Hears the same in everything."""
+
+    def __init__(self):
+        self.asked = []
+
+    async def transcribe(self, recording, language):
+        self.asked.append(recording.data)
+        return Transcript("hello", (Segment(0.5, 1.5, "hello"),), language, 2.0)
+
+
+class Reel:
+    """A video of so many frames, one a second; the bytes of each are its number."""
+
+    def __init__(self, count=3):
+        self.count = count
+        self.asked = []
+
+    async def sample(self, video, *, frames_per_second, most_frames):
+        self.asked.append((video.data, frames_per_second, most_frames))
+        frames = [Frame(b"%d" % number, float(number)) for number in range(self.count)]
+        return Sampled(frames, float(self.count))
+
+
+def work(steps, memory, claim, *, eyes=None, mind=None, ears=None, reel=None):
+    """What a pipeline is given of a job in a memory."""
+
+    async def blob(key):
+        return await memory.blob(claim, key)
+
+    async def keep(blob):
+        await memory.keep_blob(claim, blob)
+
+    peers = Peers(eyes or Eyes(), mind or Mind(), ears or Ears(), reel or Reel())
+    return Work(steps, peers, blob, keep)
