@@ -71,7 +71,15 @@ def plan(
         ),
         _room(names.JOBS, rooms, stores, needs=(MIGRATIONS,)),
         _room(names.AUDIO, rooms, {"AUDIO_MODEL": SPEECH}),
-        _room(names.VISION, rooms, {**elsewhere, **_asks(engines, urls, names.VISION)}),
+        _room(
+            names.VISION,
+            rooms,
+            {
+                "VISION_JOBS_TARGET": rooms[names.JOBS],
+                **elsewhere,
+                **_asks(engines, urls, names.VISION),
+            },
+        ),
         _room(names.REASONING, rooms, {**elsewhere, **_asks(engines, urls, names.REASONING)}),
         _worker(_loopback(inside.ports), {**stores, **targets}),
         _bridge(bridge, rooms),
@@ -106,7 +114,9 @@ def _asks(engines: tuple[Engine, ...], ports: dict[str, int], room: str) -> dict
             ("ENGINE_URL", f"http://127.0.0.1:{ports[room]}/v1"),
             ("MODEL", engine.alias),
             ("MODEL_NOTICE", engine.notice),
+            ("FOLLOWS_INSTRUCTIONS", "" if engine.follows_instructions else "false"),
         )
+        if value
     }
 
 

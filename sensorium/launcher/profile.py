@@ -35,6 +35,8 @@ class Engine:
     context: int
     parallel: int
     notice: str = ""
+    follows_instructions: bool = True
+    """Whether its model does as it is told, or knows captions alone."""
 
     def command(self, port: int) -> tuple[str, ...]:
         """The process that serves it."""
@@ -83,6 +85,7 @@ def engines(language: str, cache: Path, name: str = "local") -> tuple[Engine, ..
         context=2048,
         parallel=4,
         notice=NOTICE,
+        follows_instructions=False,
     )
     reasoning = Engine(
         room="reasoning",

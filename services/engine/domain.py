@@ -85,11 +85,34 @@ class Message:
 
 
 @dataclass(frozen=True)
+class SentPicture:
+    """A picture as it was received, which nobody has looked at: its bytes, or where they are."""
+
+    data: bytes = field(default=b"", repr=False)
+    uri: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class SentVideo:
+    """A video as it was received, which nobody has looked at: its bytes, or where they are."""
+
+    data: bytes = field(default=b"", repr=False)
+    uri: str = field(default="", repr=False)
+    frames_per_second: float = 0.0
+    """How many of its frames are wanted. Zero: the room decides."""
+    most_frames: int = 0
+    """How many of its frames are wanted at most. Zero: the room decides."""
+
+
+SentPart = str | SentPicture | SentVideo
+
+
+@dataclass(frozen=True)
 class Turn:
-    """A message as it was received: text, and the bytes of pictures that nobody has looked at."""
+    """A message as it was received: text, and media that nobody has looked at."""
 
     role: Role
-    parts: tuple[str | bytes, ...] = field(repr=False)
+    parts: tuple[SentPart, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)

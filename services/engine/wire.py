@@ -7,9 +7,19 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
-from mesh.types.v1 import chat_pb2, model_pb2, usage_pb2
+from mesh.types.v1 import chat_pb2, image_pb2, model_pb2, usage_pb2, video_pb2
 
-from services.engine.domain import FinishReason, Piece, Role, Sampling, ServedModel, Turn
+from services.engine.domain import (
+    FinishReason,
+    Piece,
+    Role,
+    Sampling,
+    SentPart,
+    SentPicture,
+    SentVideo,
+    ServedModel,
+    Turn,
+)
 
 Response = TypeVar("Response")
 
@@ -30,8 +40,28 @@ def turns_from_pb(messages: Iterable[chat_pb2.Message]) -> list[Turn]:
     return [Turn(_ROLES[it.role], tuple(map(_part_from_pb, it.parts))) for it in messages]
 
 
-def _part_from_pb(part: chat_pb2.Part) -> str | bytes:
-    return part.image.data if part.WhichOneof("content") == "image" else part.text
+def _part_from_pb(part: chat_pb2.Part) -> SentPart:
+    match part.WhichOneof("content"):
+        case "image":
+            return picture_from_pb(part.image)
+        case "video":
+            return _video_from_pb(part.video)
+        case _:
+            return part.text
+
+
+def picture_from_pb(image: image_pb2.Image) -> SentPicture:
+    """Read a picture that nobody has looked at."""
+    return SentPicture(image.data, image.uri)
+
+
+def _video_from_pb(video: video_pb2.Video) -> SentVideo:
+    return SentVideo(
+        video.data,
+        video.uri,
+        frames_per_second=video.frames_per_second,
+        most_frames=video.max_frames,
+    )
 
 
 def sampling_from_pb(sampling: chat_pb2.Sampling) -> Sampling:

@@ -20,6 +20,7 @@ from services.engine.domain import (
     Piece,
     Role,
     Sampling,
+    SentPicture,
     ServedModel,
     Text,
     Turn,
@@ -109,11 +110,12 @@ def _conversation(turns: Sequence[Turn]) -> list[Message]:
 def _message(turn: Turn, index: int) -> Message:
     parts: list[Part] = []
     for place, part in enumerate(turn.parts):
-        if isinstance(part, bytes):
+        if not isinstance(part, str):
+            kind = "image" if isinstance(part, SentPicture) else "video"
             raise InvalidInput.field(
-                f"messages[{index}].parts[{place}].image",
+                f"messages[{index}].parts[{place}].{kind}",
                 "this room does not see",
-                remedy="ask the vision service about pictures",
+                remedy="ask the vision service about pictures and videos",
                 code="IMAGE_REFUSED",
             )
         parts.append(Text(part))

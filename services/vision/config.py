@@ -5,9 +5,10 @@ from pydantic_settings import SettingsConfigDict
 
 from services.engine.config import EngineConfig
 from services.engine.ollama_names import OllamaModel
+from services.media.config import MediaConfig
 
 
-class VisionConfig(EngineConfig):
+class VisionConfig(EngineConfig, MediaConfig):
     """The variables that begin with `VISION_`."""
 
     model_config = SettingsConfigDict(env_prefix="VISION_")
@@ -17,4 +18,20 @@ class VisionConfig(EngineConfig):
     """The most pixels of a picture that the model is shown; larger ones are made smaller first.
 
     The default is 1,280 image tokens of Qwen2.5-VL, about a megapixel.
+    """
+    frame_pixels: int = Field(default=384 * 28 * 28, ge=28 * 28)
+    """The most pixels of a video's frame that the model is shown, of which there are many."""
+    video_frames: int = Field(default=32, ge=1, le=512)
+    """The most frames of a video that the model is shown."""
+    video_frames_per_second: float = Field(default=1.0, gt=0, le=30)
+    """How many frames of each second are looked at, where the caller names no number."""
+    follows_instructions: bool = True
+    """Whether the model does as it is told. One that knows captions alone does not: it is asked
+    plainly, and gives no structured fields.
+    """
+    jobs_target: str = ""
+    """The address of the jobs room, which keeps uploads. Empty: no reference to one is known."""
+    release_at: float = Field(default=0.85, ge=0, le=1)
+    """The share of memory or cache in use at which the engine is asked to drop what it can do
+    without. Zero: never by itself.
     """

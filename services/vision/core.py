@@ -1,51 +1,51 @@
-"""What the vision room does: looks at untrusted pictures, bounds them, and asks a model about them.
+"""What the vision room does: looks at untrusted pictures and videos, bounds them, and asks a model
+about them.
 
 It knows neither the contract nor which engine answers.
 """
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final
 
 from services.chassis.clock import Clock
-from services.chassis.errors import InvalidInput
-from services.chassis.limits import IMAGES_PER_REQUEST
+from services.chassis.errors import MeshError
 from services.engine.chat import Chat, require_question
 from services.engine.domain import (
-    Message,
-    Part,
+    Answer,
+    FinishReason,
     Picture,
-    PictureType,
     Piece,
-    Role,
     Sampling,
+    SentPicture,
     ServedModel,
-    Text,
     Turn,
 )
-from services.media import image
-from services.vision.domain import Description, Generated
-
-DESCRIBE_PROMPT: Final = "Describe this image."
-# The same picture gets the same description, as far as the engine keeps that promise.
-_LIKELIEST: Final = Sampling(temperature=0)
+from services.vision import prompts
+from services.vision.domain import Description, Generated, Scene, Wish
+from services.vision.viewing import Viewer, as_picture, placed, require_few
 
 
 class Vision:
-    """Answers about pictures."""
+    """Answers about pictures and videos.
 
-    def __init__(self, chat: Chat, *, image_pixels: int, clock: Clock) -> None:
+    `follows` says whether the model does as it is told.
+    """
+
+    def __init__(self, chat: Chat, viewer: Viewer, *, follows: bool, clock: Clock) -> None:
         self._chat = chat
-        self._image_pixels = image_pixels
+        self._viewer = viewer
+        self._follows = follows
         self._clock = clock
 
     async def generate(self, turns: Sequence[Turn], sampling: Sampling) -> Generated:
-        """Answer a conversation of text and pictures."""
+        """Answer a conversation of text, pictures and videos."""
         received = self._clock.monotonic()
         _require_conversation(turns)
+        opened = await self._viewer.open(placed(turns))
         async with self._chat.turn():
-            answer = await self._chat.ask(await self._messages(turns), sampling)
+            answer = await self._chat.ask(await self._viewer.show(turns, opened), sampling)
         return Generated(answer, self._since(received))
 
     async def generate_stream(
@@ -54,62 +54,82 @@ class Vision:
         """Answer as `generate` does, as the model writes; holds its place until closed."""
         received = self._clock.monotonic()
         _require_conversation(turns)
+        opened = await self._viewer.open(placed(turns))
         async with (
             self._chat.turn(),
-            aclosing(self._chat.stream(await self._messages(turns), sampling)) as deltas,
+            aclosing(self._chat.stream(await self._viewer.show(turns, opened), sampling)) as deltas,
         ):
             async for delta in deltas:
                 yield Piece(delta, self._since(received))
 
-    async def describe(self, data: bytes, prompt: str) -> Description:
-        """Describe one picture, or answer `prompt` about it."""
+    async def describe(self, sent: SentPicture, wish: Wish) -> Description:
+        """Describe one picture in words, and as a scene when that is wanted.
+
+        A scene that the model cannot give is a problem told, and no failure of the description.
+        """
         received = self._clock.monotonic()
+        opened = await self._viewer.open([("image", sent)])
         async with self._chat.turn():
-            prepared = await self._prepare(data, "image")
-            parts = (_picture(prepared), Text(prompt or DESCRIBE_PROMPT))
-            answer = await self._chat.ask([Message(Role.USER, parts)], _LIKELIEST)
-        return Description(answer, prepared.width, prepared.height, self._since(received))
+            prepared = await self._viewer.picture(sent, opened, field="image")
+            picture = as_picture(prepared)
+            # The same picture gets the same description, as far as the engine keeps that promise.
+            sampling = _likeliest(wish.sampling)
+            asked = prompts.description(picture, wish, follows=self._follows)
+            answer = await self._chat.ask(asked, sampling)
+            scene, problem = None, ""
+            if wish.analyze:
+                answer, scene, problem = await self._analyzed(picture, wish, answer)
+        return Description(
+            answer,
+            prepared.width,
+            prepared.height,
+            self._since(received),
+            scene=scene,
+            scene_problem=problem,
+        )
 
     async def model(self) -> ServedModel:
         """Tell which model answers."""
-        return await self._chat.model()
+        model = await self._chat.model()
+        return model if self._follows else replace(model, can=replace(model.can, schema=False))
 
     async def health(self) -> None:
         """Raise while the engine cannot answer."""
         await self._chat.check()
 
-    async def _messages(self, turns: Sequence[Turn]) -> list[Message]:
-        return [await self._message(turn, index) for index, turn in enumerate(turns)]
-
-    async def _message(self, turn: Turn, index: int) -> Message:
-        # One picture after the other: a request holds one decoded picture at a time.
-        parts: list[Part] = []
-        for place, part in enumerate(turn.parts):
-            if isinstance(part, str):
-                parts.append(Text(part))
-            else:
-                field = f"messages[{index}].parts[{place}].image"
-                parts.append(_picture(await self._prepare(part, field)))
-        return Message(turn.role, tuple(parts))
-
-    async def _prepare(self, data: bytes, field: str) -> image.PreparedImage:
-        return await image.prepare(data, max_pixels=self._image_pixels, field=field)
+    async def _analyzed(
+        self, picture: Picture, wish: Wish, described: Answer
+    ) -> tuple[Answer, Scene | None, str]:
+        """Ask for the scene; the description's cost grows by what that took."""
+        if (await self.model()).can.schema is False:
+            return described, None, "the model that answers here gives no structured fields"
+        sampling = replace(_likeliest(wish.sampling), max_tokens=prompts.SCENE_TOKENS, stop=())
+        try:
+            answer = await self._chat.ask(
+                prompts.scene(picture, wish), sampling, json_schema=prompts.SCENE_SCHEMA
+            )
+        except MeshError as failed:
+            return described, None, str(failed)
+        cost = replace(
+            described,
+            input_tokens=described.input_tokens + answer.input_tokens,
+            output_tokens=described.output_tokens + answer.output_tokens,
+        )
+        if answer.finish_reason is FinishReason.LENGTH:
+            return cost, None, "the model wrote more than it may and was cut"
+        try:
+            return cost, prompts.read_scene(answer.text), ""
+        except ValueError:
+            return cost, None, "the model did not give the fields that it was asked for"
 
     def _since(self, received: float) -> timedelta:
         return timedelta(seconds=self._clock.monotonic() - received)
 
 
-def _picture(prepared: image.PreparedImage) -> Picture:
-    return Picture(prepared.data, PictureType(prepared.format.value))
+def _likeliest(sampling: Sampling) -> Sampling:
+    return sampling if sampling.temperature is not None else replace(sampling, temperature=0)
 
 
 def _require_conversation(turns: Sequence[Turn]) -> None:
     require_question(turns)
-    count = sum(isinstance(part, bytes) for turn in turns for part in turn.parts)
-    if count > IMAGES_PER_REQUEST:
-        raise InvalidInput.field(
-            "messages",
-            f"hold {count} pictures",
-            remedy=f"send at most {IMAGES_PER_REQUEST} in one request",
-            code="TOO_MANY_IMAGES",
-        )
+    require_few(turns)

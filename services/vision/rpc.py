@@ -10,8 +10,11 @@ from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from services.chassis.errors import Unimplemented
 from services.engine import wire as chat
+from services.engine.domain import SentPicture
+from services.media import form
 from services.vision import wire
 from services.vision.core import Vision
+from services.vision.device import Keeper
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -19,8 +22,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class VisionServicer(pb_grpc.VisionServiceServicer):
     """Serves the vision room."""
 
-    def __init__(self, core: Vision) -> None:
+    def __init__(self, core: Vision, keeper: Keeper) -> None:
         self._core = core
+        self._keeper = keeper
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         """Answer a conversation of text and pictures."""
@@ -40,15 +44,18 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
 
     async def Describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
         """Describe one picture."""
-        described = await self._core.describe(request.image.data, request.prompt)
-        return wire.description_to_pb(described)
+        picture = chat.picture_from_pb(request.image)
+        described = await self._core.describe(picture, wire.wish_from_pb(request))
+        return wire.description_to_pb(pb.DescribeResponse, described)
 
     async def DescribeUpload(
         self, request: pb.DescribeUploadRequest, context: Context
     ) -> pb.DescribeUploadResponse:
-        """Describe one picture sent as a raw body, whatever it says of itself."""
-        described = await self._core.describe(request.image.data, request.prompt)
-        return wire.upload_description_to_pb(described)
+        """Describe one picture sent as a raw body or as a form, whatever it says of itself."""
+        body = request.image
+        picture = SentPicture(form.file_of(body.data, body.content_type, field="image"))
+        described = await self._core.describe(picture, wire.wish_from_pb(request))
+        return wire.description_to_pb(pb.DescribeUploadResponse, described)
 
     async def Watch(
         self, request_iterator: AsyncIterator[pb.WatchRequest], context: Context
@@ -64,11 +71,11 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
     async def GetDevice(
         self, request: pb.GetDeviceRequest, context: Context
     ) -> pb.GetDeviceResponse:
-        """Not built yet."""
-        raise Unimplemented("GetDevice is not built yet", remedy="use GetModel")
+        """Tell what the model runs on."""
+        return wire.device_to_pb(await self._keeper.device())
 
     async def ReleaseMemory(
         self, request: pb.ReleaseMemoryRequest, context: Context
     ) -> pb.ReleaseMemoryResponse:
-        """Not built yet."""
-        raise Unimplemented("ReleaseMemory is not built yet", remedy="restart the engine instead")
+        """Have the engine drop its caches."""
+        return wire.relief_to_pb(await self._keeper.release())

@@ -7,7 +7,6 @@ from typing import Any
 from mesh.reasoning.v1 import reasoning_service_pb2 as reasoning_pb
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
 from mesh.vision.v1 import vision_service_pb2 as vision_pb
-from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from services.chassis.clock import SystemClock
 from services.chassis.server import Server
@@ -16,9 +15,8 @@ from services.engine.choice import engine_from_config
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 from services.reasoning.rpc import ReasoningServicer
+from services.vision.__main__ import opened
 from services.vision.config import VisionConfig
-from services.vision.core import Vision
-from services.vision.rpc import VisionServicer
 
 VISION = vision_pb.DESCRIPTOR.services_by_name["VisionService"]
 REASONING = reasoning_pb.DESCRIPTOR.services_by_name["ReasoningService"]
@@ -30,13 +28,8 @@ async def vision_room(engine_url: str, **options: Any) -> AsyncIterator[str]:
     config = VisionConfig(
         listen="127.0.0.1:0", engine_url=engine_url, **{"drain_seconds": 1} | options
     )
-    async with engine_from_config(config) as engine:
-        core = Vision(Chat(engine, config), image_pixels=config.image_pixels, clock=SystemClock())
-        server = Server(config)
-        register = vision_grpc.add_VisionServiceServicer_to_server
-        server.add(register, VisionServicer(core), VISION, health=core.health)
-        async with server.running() as address:
-            yield address
+    async with opened(config) as server, server.running() as address:
+        yield address
 
 
 @asynccontextmanager

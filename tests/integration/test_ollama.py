@@ -33,7 +33,7 @@ async def test_the_vision_room_describes_and_tells_what_its_model_takes(
         stub = pb_grpc.VisionServiceStub(channel)
         request = pb.DescribeRequest(image=image_pb2.Image(data=scene_png()))
         assert (await client.call(stub.Describe, request)).description == SENTENCE
-        assert len(server.bodies[0]["messages"][0]["images"]) == 1
+        assert len(server.bodies[0]["messages"][-1]["images"]) == 1
         model = (await client.call(stub.GetModel, pb.GetModelRequest())).model
     assert (model.name, model.engine, model.ready) == (MODEL, "ollama", True)
     assert model.context_tokens == CONTEXT_TOKENS

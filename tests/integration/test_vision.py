@@ -1,6 +1,7 @@
 """The vision room over a real channel, with llama.cpp and the aisle model behind it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -8,16 +9,22 @@ from google.api.httpbody_pb2 import HttpBody
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
-from mesh.types.v1 import chat_pb2, image_pb2
+from mesh.jobs.v1.media_service_pb2 import UploadRequest
+from mesh.jobs.v1.media_service_pb2_grpc import MediaServiceStub
+from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from models.aisle.world import Colour, Scene, Worker, scene_from_caption
-from services.chassis import client
+from services.chassis import call, client
 from services.chassis.errors import InvalidInput, Unavailable, Unimplemented
+from tests.doubles.bad_media import data_url
 from tests.doubles.chat_rooms import VISION, vision_room
 from tests.doubles.engine_llama import ALIAS, free_port, llama
+from tests.doubles.media_room import media_room
 from tests.doubles.pictures import BAD_PICTURES, CLEAR_SCENE, scene_png
+from tests.doubles.strangers import stranger
+from tests.doubles.videos import video
 
 
 @pytest.fixture
@@ -161,14 +168,104 @@ async def test_a_conversation_beyond_the_context_is_refused_with_a_remedy(
 
 async def test_what_is_not_built_yet_says_so(lonely: grpc.aio.Channel) -> None:
     stub = pb_grpc.VisionServiceStub(lonely)
-    unbuilt = {
-        "GetDevice": client.call(stub.GetDevice, pb.GetDeviceRequest()),
-        "ReleaseMemory": client.call(stub.ReleaseMemory, pb.ReleaseMemoryRequest()),
-        "Watch": anext(client.stream(stub.Watch, iter([]))),
-    }
-    for name, answer in unbuilt.items():
-        with pytest.raises(Unimplemented, match=f"{name} is not built yet"):
-            await answer
+    with pytest.raises(Unimplemented, match="Watch is not built yet"):
+        await anext(client.stream(stub.Watch, iter([])))
+
+
+async def test_the_device_is_that_of_the_engine_s_process(channel: grpc.aio.Channel) -> None:
+    stub = pb_grpc.VisionServiceStub(channel)
+    device = await client.call(stub.GetDevice, pb.GetDeviceRequest())
+    assert device.device == "cpu"
+    assert device.memory_total_bytes > device.memory_used_bytes > 0
+    assert 1e7 < device.engine_memory_bytes < device.memory_total_bytes
+    assert device.running_requests == 0
+
+
+async def test_of_an_engine_that_is_down_no_device_is_told(lonely: grpc.aio.Channel) -> None:
+    stub = pb_grpc.VisionServiceStub(lonely)
+    device = await client.call(stub.GetDevice, pb.GetDeviceRequest())
+    assert device.ListFields() == []
+
+
+async def test_a_release_tells_what_was_dropped_and_answers_go_on(
+    channel: grpc.aio.Channel,
+) -> None:
+    stub = pb_grpc.VisionServiceStub(channel)
+    request = pb.DescribeRequest(image=image_pb2.Image(data=scene_png()))
+    await client.call(stub.Describe, request)
+    for _ in range(2):
+        relief = await client.call(stub.ReleaseMemory, pb.ReleaseMemoryRequest())
+        assert all(relief.released)
+        assert relief.released_bytes >= 0
+        assert (await client.call(stub.Describe, request)).description == CLEAR_SCENE.caption
+
+
+async def test_a_form_is_described_as_the_file_in_it_is(channel: grpc.aio.Channel) -> None:
+    stub = pb_grpc.VisionServiceStub(channel)
+    head = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    kind = "multipart/form-data; boundary=XX"
+    body = HttpBody(content_type=kind, data=head + scene_png() + b"\r\n--XX--\r\n")
+    response = await client.call(stub.DescribeUpload, pb.DescribeUploadRequest(image=body))
+    assert response.description == CLEAR_SCENE.caption
+
+
+async def test_a_scene_that_the_model_cannot_give_is_a_problem_told() -> None:
+    async with (
+        llama() as url,
+        vision_room(url, follows_instructions=False) as address,
+        client.channel(address) as channel,
+    ):
+        stub = pb_grpc.VisionServiceStub(channel)
+        image = image_pb2.Image(data=scene_png())
+        request = pb.DescribeRequest(image=image, language="es", analyze=True)
+        response = await client.call(stub.Describe, request)
+        assert response.description == CLEAR_SCENE.caption
+        assert not response.HasField("analysis")
+        assert "no structured fields" in response.analysis_problem
+        model = (await client.call(stub.GetModel, pb.GetModelRequest())).model
+        assert model.structured_output is False
+        assert model.native_video is False
+
+
+async def test_a_picture_is_seen_however_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "scene.png").write_bytes(scene_png())
+    async with (
+        llama() as url,
+        stranger() as web,
+        media_room(tmp_path / "kept") as jobs,
+        vision_room(
+            url, fetch_allow=("127.0.0.1",), media_root=tmp_path, jobs_target=jobs
+        ) as address,
+        client.channel(address) as channel,
+        client.channel(jobs) as media,
+    ):
+        web.body = scene_png()
+        content = HttpBody(content_type="image/png", data=scene_png())
+        upload = MediaServiceStub(media).Upload
+        kept = (await client.call(upload, UploadRequest(content=content))).uri
+        stub = pb_grpc.VisionServiceStub(channel)
+        path = (tmp_path / "scene.png").as_uri()
+        for uri in (web.url("/hops/1"), data_url(scene_png()), path, kept):
+            request = pb.DescribeRequest(image=image_pb2.Image(uri=uri))
+            assert (await client.call(stub.Describe, request)).description == CLEAR_SCENE.caption
+        for name in (kept[:-1] + "-", "media://none"):
+            unknown = pb.DescribeRequest(image=image_pb2.Image(uri=name))
+            with pytest.raises(InvalidInput) as refused:
+                await client.call(stub.Describe, unknown)
+            assert refused.value.code == "MEDIA_NOT_FOUND"
+        theirs = pb.DescribeRequest(image=image_pb2.Image(uri=kept))
+        with call.use(call.Call(tenant="another")), pytest.raises(InvalidInput):
+            await client.call(stub.Describe, theirs)
+
+
+async def test_a_video_is_answered_about(channel: grpc.aio.Channel) -> None:
+    stub = pb_grpc.VisionServiceStub(channel)
+    film = video_pb2.Video(data=video("webm"), max_frames=3)
+    parts = [chat_pb2.Part(video=film), chat_pb2.Part(text="Describe each image in turn.")]
+    message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)
+    response = await client.call(stub.Generate, pb.GenerateRequest(messages=[message]))
+    assert response.text
+    assert response.usage.input_tokens > 20
 
 
 async def first_health(channel: grpc.aio.Channel) -> int:

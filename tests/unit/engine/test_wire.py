@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 from mesh.reasoning.v1 import reasoning_service_pb2 as reasoning_pb
-from mesh.types.v1 import chat_pb2, image_pb2
+from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as vision_pb
 
 from services.engine import wire
@@ -13,6 +13,8 @@ from services.engine.domain import (
     Piece,
     Role,
     Sampling,
+    SentPicture,
+    SentVideo,
     ServedModel,
     Turn,
 )
@@ -21,14 +23,27 @@ from services.engine.machine import Capabilities
 
 def test_turns_keep_their_order_text_and_bytes() -> None:
     picture = chat_pb2.Part(image=image_pb2.Image(data=b"\0\xff", id="ignored"))
+    named = chat_pb2.Part(image=image_pb2.Image(uri="media://a"))
+    sent = video_pb2.Video(uri="media://b", frames_per_second=2, max_frames=9)
+    video = chat_pb2.Part(video=sent)
     messages = [
         chat_pb2.Message(role=chat_pb2.ROLE_SYSTEM, parts=[chat_pb2.Part(text="a")]),
-        chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[picture, chat_pb2.Part(text="b")]),
+        chat_pb2.Message(
+            role=chat_pb2.ROLE_USER, parts=[picture, chat_pb2.Part(text="b"), named, video]
+        ),
         chat_pb2.Message(role=chat_pb2.ROLE_ASSISTANT, parts=[chat_pb2.Part(text="c")]),
     ]
     assert wire.turns_from_pb(messages) == [
         Turn(Role.SYSTEM, ("a",)),
-        Turn(Role.USER, (b"\0\xff", "b")),
+        Turn(
+            Role.USER,
+            (
+                SentPicture(b"\0\xff"),
+                "b",
+                SentPicture(uri="media://a"),
+                SentVideo(uri="media://b", frames_per_second=2, most_frames=9),
+            ),
+        ),
         Turn(Role.ASSISTANT, ("c",)),
     ]
 

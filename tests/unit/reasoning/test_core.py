@@ -3,7 +3,7 @@ import json
 import pytest
 
 from services.chassis.errors import Internal, InvalidInput, Precondition
-from services.engine.domain import FinishReason, Role, Sampling, Turn
+from services.engine.domain import FinishReason, Role, Sampling, SentPicture, Turn
 from services.reasoning.core import Reasoning
 from tests.doubles import engine_server as faults
 from tests.doubles.engine_server import EngineServer
@@ -35,7 +35,9 @@ async def test_a_conversation_is_answered_piece_by_piece_with_its_cost_at_the_en
     assert pieces[0].processing_time < last.processing_time
 
 
-@pytest.mark.parametrize("turns", [[Turn(Role.USER, (b"x",))], [Turn(Role.ASSISTANT, ("!",))]])
+@pytest.mark.parametrize(
+    "turns", [[Turn(Role.USER, (SentPicture(b"x"),))], [Turn(Role.ASSISTANT, ("!",))]]
+)
 async def test_a_stream_is_refused_as_a_whole_answer_is(
     reasoning: Reasoning, server: EngineServer, turns: list[Turn]
 ) -> None:
@@ -51,7 +53,7 @@ async def test_a_stream_is_refused_as_a_whole_answer_is(
 async def test_a_picture_is_refused_by_its_place(
     reasoning: Reasoning, server: EngineServer, arguments: tuple[str, ...]
 ) -> None:
-    turns = [Turn(Role.USER, ("look", b"\xff\xd8")), *QUESTION]
+    turns = [Turn(Role.USER, ("look", SentPicture(b"\xff\xd8"))), *QUESTION]
     how, *schema = arguments
     with pytest.raises(InvalidInput) as refused:
         await getattr(reasoning, how)(turns, *schema, Sampling())

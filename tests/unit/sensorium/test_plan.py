@@ -62,7 +62,16 @@ def test_the_jobs_room_and_its_workers_share_a_folder_of_media():
 
 
 def test_the_vision_room_says_what_its_model_knows():
-    assert planned()[names.VISION].environment["VISION_MODEL_NOTICE"] == profile.NOTICE
+    told = planned()[names.VISION].environment
+    assert told["VISION_MODEL_NOTICE"] == profile.NOTICE
+    assert told["VISION_FOLLOWS_INSTRUCTIONS"] == "false"
+    assert "REASONING_FOLLOWS_INSTRUCTIONS" not in planned()[names.REASONING].environment
+
+
+def test_the_vision_room_finds_uploads_where_jobs_are():
+    programs = planned()
+    jobs = programs[names.JOBS].environment["JOBS_LISTEN"]
+    assert programs[names.VISION].environment["VISION_JOBS_TARGET"] == jobs
 
 
 def test_every_address_is_used_once():

@@ -4,8 +4,13 @@ import pytest
 
 from services.engine.chat import Chat
 from services.engine.choice import engine_from_config
+from services.media.fetch import Fetcher
+from services.media.guard import Guard
+from services.media.sources import Sources
+from services.media.video import VideoDecoder
 from services.vision.config import VisionConfig
 from services.vision.core import Vision
+from services.vision.viewing import Viewer
 from tests.doubles.engine_server import EngineServer, engine_server
 
 
@@ -40,5 +45,10 @@ def config(server: EngineServer) -> VisionConfig:
 
 @pytest.fixture
 async def vision(config: VisionConfig) -> AsyncIterator[Vision]:
-    async with engine_from_config(config) as engine:
-        yield Vision(Chat(engine, config), image_pixels=config.image_pixels, clock=TickingClock())
+    async with (
+        engine_from_config(config) as engine,
+        Fetcher(Guard(["127.0.0.1"])) as fetcher,
+    ):
+        sources = Sources(fetcher)
+        viewer = Viewer(sources, VideoDecoder(), config)
+        yield Vision(Chat(engine, config), viewer, follows=True, clock=TickingClock())

@@ -1,29 +1,63 @@
 import asyncio
 import base64
 import io
+import json
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from services.chassis import call
 from services.chassis.errors import Exhausted, InvalidInput, TimedOut
-from services.engine.domain import FinishReason, Role, Sampling, Turn
-from services.vision.core import DESCRIBE_PROMPT, Vision
+from services.chassis.limits import BODY_BYTES
+from services.engine.domain import (
+    FinishReason,
+    Role,
+    Sampling,
+    SentPart,
+    SentPicture,
+    SentVideo,
+    Turn,
+)
+from services.vision import prompts
+from services.vision.config import VisionConfig
+from services.vision.core import Vision
+from services.vision.domain import Length, Severity, Wish
 from tests.doubles import engine_server as faults
 from tests.doubles.engine_server import EngineServer
 from tests.doubles.pictures import encode, scene_png
+from tests.doubles.strangers import stranger
+from tests.doubles.videos import sound_alone, video
 
-PICTURE = scene_png()
+PICTURE = SentPicture(scene_png())
+NO_PICTURE = SentPicture(b"no picture")
+PLAIN = Wish()
+SCENE = {
+    "objects": [{"name": "box", "count": 3}],
+    "people": [{"description": "a person in blue", "activity": ""}],
+    "activities": ["stocking"],
+    "risks": [
+        {"description": "a ladder", "severity": "low"},
+        {"description": "a spill", "severity": "high"},
+    ],
+    "suggestions": ["mop the floor"],
+}
 
 
-def question(*parts: str | bytes) -> list[Turn]:
+def question(*parts: SentPart) -> list[Turn]:
     return [Turn(Role.USER, parts)]
 
 
-def sent(server: EngineServer, part: int, *, message: int = 0) -> object:
+def sent(server: EngineServer, part: int, *, message: int = -1) -> object:
     return server.bodies[-1]["messages"][message]["content"][part]
+
+
+def told(server: EngineServer) -> Callable[[Any], str]:
+    return lambda body: json.dumps(SCENE) if "response_format" in body else faults.SENTENCE
 
 
 async def test_a_conversation_is_answered_with_its_cost(vision: Vision) -> None:
@@ -54,12 +88,12 @@ async def test_leaving_a_stream_gives_its_place_back(vision: Vision, server: Eng
     async with aclosing(vision.generate_stream(question("?"), Sampling())) as pieces:
         assert (await anext(pieces)).delta.text == "The "
         with pytest.raises(Exhausted):
-            await vision.describe(PICTURE, "")
-    assert (await vision.describe(PICTURE, "")).answer.text
+            await vision.describe(PICTURE, PLAIN)
+    assert (await vision.describe(PICTURE, PLAIN)).answer.text
 
 
 @pytest.mark.parametrize(
-    "turns", [question(b"no picture"), question(*[PICTURE] * 17), [Turn(Role.ASSISTANT, ("!",))]]
+    "turns", [question(NO_PICTURE), question(*[PICTURE] * 17), [Turn(Role.ASSISTANT, ("!",))]]
 )
 async def test_a_stream_is_refused_as_a_whole_answer_is(
     vision: Vision, server: EngineServer, turns: list[Turn]
@@ -96,7 +130,7 @@ async def test_without_a_number_the_room_limits_the_tokens(
 
 
 async def test_a_bad_picture_is_named_by_its_place(vision: Vision, server: EngineServer) -> None:
-    turns = [Turn(Role.SYSTEM, ("x",)), Turn(Role.USER, ("y", PICTURE, b"no picture"))]
+    turns = [Turn(Role.SYSTEM, ("x",)), Turn(Role.USER, ("y", PICTURE, NO_PICTURE))]
     with pytest.raises(InvalidInput) as refused:
         await vision.generate(turns, Sampling())
     assert refused.value.violations[0].field == "messages[1].parts[2].image"
@@ -124,7 +158,7 @@ async def test_a_description_tells_the_size_of_the_picture_as_it_was_sent(
     exif = Image.Exif()
     exif[0x0112] = 6
     lying = encode(Image.new("RGB", (2_400, 1_800), "red"), "JPEG", exif=exif)
-    described = await vision.describe(lying, "")
+    described = await vision.describe(SentPicture(lying), PLAIN)
     assert (described.width, described.height) == (1_800, 2_400)
     url = sent(server, 0)["image_url"]["url"]
     shown = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
@@ -132,25 +166,148 @@ async def test_a_description_tells_the_size_of_the_picture_as_it_was_sent(
     assert shown.width * shown.height <= 1280 * 28 * 28
 
 
-async def test_a_description_is_asked_for_plainly_unless_there_is_a_prompt(
+async def test_a_description_is_asked_for_in_the_words_of_the_wish(
     vision: Vision, server: EngineServer
 ) -> None:
-    await vision.describe(PICTURE, "")
-    assert sent(server, 1) == {"type": "text", "text": DESCRIBE_PROMPT}
+    await vision.describe(PICTURE, PLAIN)
+    assert sent(server, 1) == {"type": "text", "text": prompts.PLAIN}
     assert server.bodies[0]["temperature"] == 0
-    await vision.describe(PICTURE, "Is there a ladder?")
-    assert sent(server, 1) == {"type": "text", "text": "Is there a ladder?"}
+    wish = Wish("Is it safe?", "es", Length.SHORT, sampling=Sampling(5, temperature=0.5, seed=3))
+    await vision.describe(PICTURE, wish)
+    text = sent(server, 1)["text"]
+    assert text == "Is it safe? Answer in one sentence. Write in Spanish (es)."
+    asked = server.bodies[-1]
+    assert (asked["max_tokens"], asked["temperature"], asked["seed"]) == (5, 0.5, 3)
+    assert [it["role"] for it in asked["messages"]] == ["system", "user"]
+
+
+async def test_a_scene_comes_with_the_description_and_costs_more(
+    vision: Vision, server: EngineServer
+) -> None:
+    server.reply = told(server)
+    described = await vision.describe(PICTURE, Wish(analyze=True))
+    assert described.answer.text.startswith("The shelf")
+    assert described.scene is not None
+    assert described.scene_problem == ""
+    assert [it.severity for it in described.scene.risks] == [Severity.HIGH, Severity.LOW]
+    assert described.scene.objects[0].count == 3
+    alone = await vision.describe(PICTURE, PLAIN)
+    assert alone.scene is None
+    assert alone.scene_problem == ""
+    assert described.answer.input_tokens > alone.answer.input_tokens
+
+
+@pytest.mark.parametrize("answer", ["no JSON", "{}", "[]", json.dumps(SCENE | {"risks": "none"})])
+async def test_a_scene_that_does_not_fit_is_a_problem_and_never_made_up(
+    vision: Vision, server: EngineServer, answer: str
+) -> None:
+    server.reply = lambda body: answer if "response_format" in body else faults.SENTENCE
+    described = await vision.describe(PICTURE, Wish(analyze=True))
+    assert described.answer.text
+    assert described.scene is None
+    assert "did not give" in described.scene_problem
+
+
+async def test_an_engine_that_refuses_a_schema_harms_no_description(
+    vision: Vision, server: EngineServer
+) -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=400, text="no response_format here")
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await server._answer(request, server.bodies[-1])
+
+    server.faults.extend([answer, refuse])
+    described = await vision.describe(PICTURE, Wish(analyze=True))
+    assert described.answer.text
+    assert described.scene is None
+    assert described.scene_problem
+
+
+async def test_a_model_that_follows_no_instructions_is_asked_plainly_and_gives_no_scene(
+    config: VisionConfig, vision: Vision, server: EngineServer
+) -> None:
+    vision._follows = False
+    described = await vision.describe(PICTURE, Wish("Q?", "es", Length.SHORT, analyze=True))
+    assert len(server.bodies) == 1
+    assert [it["role"] for it in server.bodies[0]["messages"]] == ["user"]
+    assert sent(server, 1) == {"type": "text", "text": "Q?"}
+    assert described.scene is None
+    assert "no structured fields" in described.scene_problem
+    assert (await vision.model()).can.schema is False
+
+
+async def test_named_pictures_are_opened_and_the_same_is_shown_as_one(
+    vision: Vision, server: EngineServer
+) -> None:
+    async with stranger() as web_server:
+        web_server.body = PICTURE.data
+        named = SentPicture(uri=web_server.url("/file"))
+        await vision.generate(question(named, PICTURE, named, "same?"), Sampling())
+        assert len(web_server.requests) == 1
+    urls = [part["image_url"]["url"] for part in server.bodies[0]["messages"][0]["content"][:3]]
+    assert len(set(urls)) == 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "field", "code"),
+    [
+        ("http://10.0.0.1/x", "messages[0].parts[1].image.uri", "ADDRESS_NOT_ALLOWED"),
+        ("data:;base64,aGk=", "messages[0].parts[1].image.uri", "IMAGE_UNKNOWN"),
+        ("media://abc", "messages[0].parts[1].image.uri", "MEDIA_NOT_FOUND"),
+    ],
+)
+async def test_what_is_named_in_vain_is_told_by_its_field(
+    vision: Vision, server: EngineServer, uri: str, field: str, code: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await vision.generate(question("look", SentPicture(uri=uri)), Sampling())
+    assert (refused.value.violations[0].field, refused.value.code) == (field, code)
+    assert server.bodies == []
+
+
+async def test_named_pictures_together_may_be_as_large_as_a_request(vision: Vision) -> None:
+    async with stranger() as web_server:
+        web_server.body = bytes(BODY_BYTES // 2 + 1)
+        named = [SentPicture(uri=web_server.url(f"/file?{n}")) for n in range(2)]
+        with pytest.raises(InvalidInput) as refused:
+            await vision.generate(question(*named), Sampling())
+    assert refused.value.code == "MEDIA_TOO_LARGE"
+
+
+async def test_a_video_is_shown_as_frames_with_their_times(
+    vision: Vision, server: EngineServer
+) -> None:
+    clip = SentVideo(video(), most_frames=2)
+    await vision.generate(question("What happens?", clip), Sampling())
+    kinds = [it["type"] for it in server.bodies[0]["messages"][0]["content"]]
+    assert kinds == ["text", "text", "image_url", "text", "image_url"]
+    assert sent(server, 1)["text"] == "[0.0 s]"
+    assert sent(server, 3)["text"] == "[3.8 s]"
+
+
+async def test_a_video_without_a_picture_is_told_by_its_field(vision: Vision) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await vision.generate(question("?", SentVideo(sound_alone())), Sampling())
+    assert refused.value.code == "VIDEO_MISSING"
+    assert refused.value.violations[0].field == "messages[0].parts[1].video"
+
+
+async def test_four_videos_are_the_most(vision: Vision) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await vision.generate(question(*[SentVideo(video())] * 5), Sampling())
+    assert refused.value.code == "TOO_MANY_VIDEOS"
 
 
 async def test_more_calls_than_the_engine_takes_are_refused_at_once(
     vision: Vision, server: EngineServer
 ) -> None:
     server.release = asyncio.Event()
-    first = asyncio.create_task(vision.describe(PICTURE, ""))
+    first = asyncio.create_task(vision.describe(PICTURE, PLAIN))
     async with asyncio.timeout(5):
         await server.chatting.wait()
         with pytest.raises(Exhausted):
-            await vision.describe(PICTURE, "")
+            await vision.describe(PICTURE, PLAIN)
         server.release.set()
         assert (await first).answer.text
 
@@ -163,7 +320,7 @@ async def test_the_engine_gets_no_more_time_than_the_call_has(
     with call.use(call.Call(deadline=deadline)):
         async with asyncio.timeout(5):
             with pytest.raises(TimedOut):
-                await vision.describe(PICTURE, "")
+                await vision.describe(PICTURE, PLAIN)
 
 
 async def test_the_model_is_ready_while_its_engine_answers_and_carries_the_notice(

@@ -1,0 +1,54 @@
+"""The one file of a form that came as a whole body. It knows no room."""
+
+from typing import Final
+
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+from services.chassis import limits
+from services.chassis.errors import InvalidInput
+
+_FIELDS: Final = 32
+_REMEDY: Final = "send the file as it is, or as the field `file` of multipart/form-data"
+
+
+def file_of(data: bytes, content_type: str, *, field: str) -> bytes:
+    """Give what was uploaded: `data` itself, or the file in it when it is a form.
+
+    The file is the field `file`, or else the first that has a file's name. Raises `InvalidInput`
+    about `field`.
+    """
+    kind, options = parse_options_header(content_type)
+    if kind != "multipart/form-data":
+        return data
+    try:
+        files = _files(data, options.get("boundary", ""))
+    except (MultipartError, ValueError):
+        raise InvalidInput.field(
+            field, "is a form that cannot be read", remedy=_REMEDY, code="FORM_UNREADABLE"
+        ) from None
+    if not files:
+        raise InvalidInput.field(
+            field, "is a form without a file", remedy=_REMEDY, code="FORM_WITHOUT_FILE"
+        )
+    return files.get("file", next(iter(files.values())))
+
+
+def _files(data: bytes, boundary: str) -> dict[str, bytes]:
+    files: dict[str, bytearray] = {}
+    current: bytearray | None = None
+    with PushMultipartParser(
+        boundary, max_segment_count=_FIELDS, max_segment_size=limits.BODY_BYTES
+    ) as parser:
+        for event in (*parser.parse(data), *parser.parse(b"")):
+            if event is None:
+                current = None
+            elif isinstance(event, bytes | bytearray | memoryview):
+                if current is not None:
+                    current += event
+            elif event.filename or event.name == "file":
+                current = files.setdefault(event.name, bytearray())
+    return {name: bytes(file) for name, file in files.items()}
