@@ -2,7 +2,6 @@
 sender says of them. It decodes the text, never the picture, and fetches nothing.
 """
 
-import base64
 import binascii
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypedDict
 from urllib.parse import quote
 
+import pybase64
 from mesh.types.v1 import image_pb2 as pb
 
 from services.chassis.errors import InvalidInput
@@ -69,7 +69,9 @@ def picture_from_text(text: str, path: str, *, remedy: str) -> bytes:
     """Read a picture that is bare base64 or a data URL."""
     start = _DATA_URL.match(text)
     try:
-        data = base64.b64decode("".join(text[start.end() if start else 0 :].split()), validate=True)
+        data = pybase64.b64decode(
+            "".join(text[start.end() if start else 0 :].split()), validate=True
+        )
     except (binascii.Error, ValueError):
         raise InvalidInput.field(path, "is no base64", remedy=remedy) from None
     if not data:

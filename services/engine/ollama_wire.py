@@ -3,11 +3,11 @@
 No I/O happens here.
 """
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import pybase64
 from pydantic import BaseModel, Field
 
 from services.engine.domain import Answer, Delta, Message, Picture, Sampling, Text
@@ -96,7 +96,9 @@ def _message(message: Message) -> Mapping[str, Any]:
     # It takes a message's words as one text, and its pictures beside it. Clips never come here.
     words = "\n".join(part.text for part in message.parts if isinstance(part, Text))
     pictures = [
-        base64.b64encode(part.data).decode() for part in message.parts if isinstance(part, Picture)
+        pybase64.b64encode_as_string(part.data)
+        for part in message.parts
+        if isinstance(part, Picture)
     ]
     written: dict[str, Any] = {"role": message.role.value, "content": words}
     return written | {"images": pictures} if pictures else written

@@ -3,12 +3,12 @@
 No I/O happens here.
 """
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pybase64
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 
 from services.engine.domain import (
     Answer,
@@ -95,7 +95,8 @@ def write_request(
         body["response_format"] = {"type": "json_schema", "json_schema": named}
     if streamed:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return json.dumps(body).encode()
+    # A picture is a megabyte of text: `json` takes ten times as long over it.
+    return to_json(body)
 
 
 def _message(message: Message) -> Mapping[str, Any]:
@@ -122,7 +123,7 @@ def _part(part: Part) -> Mapping[str, Any]:
 
 
 def _base64(picture: Picture) -> str:
-    return base64.b64encode(picture.data).decode()
+    return pybase64.b64encode_as_string(picture.data)
 
 
 def read_answer(body: bytes) -> Answer:

@@ -6,9 +6,10 @@ threads of their own, so that they never hold up the loop. It knows no engine.
 
 import asyncio
 import io
-import math
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -19,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from services.chassis.errors import InvalidInput
 from services.chassis.limits import IMAGE_PIXELS, IMAGE_SIDE_PIXELS
 from services.media import jpeg
+from services.media.upright import LYING_DOWN, upright_rgb, written
 
 
 class ImageFormat(StrEnum):
@@ -48,7 +50,7 @@ class ImageInfo:
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """A picture that decodes, in RGB and the right way up, within a budget of pixels."""
+    """A picture in RGB and the right way up, within a budget of pixels."""
 
     data: bytes = field(repr=False)
     format: ImageFormat
@@ -69,11 +71,10 @@ _FORMATS: Final = {
 """By Pillow's names."""
 _SENDABLE: Final = "send a JPEG, PNG, WebP, HEIC or GIF picture"
 _DAMAGED: Final = "IMAGE_DAMAGED"
-_JPEG_QUALITY: Final = 90
-_LYING_DOWN: Final = (5, 6, 7, 8)
-"""The EXIF orientations in which width and height are exchanged."""
 _METADATA_BYTES: Final = 65_536
 """What a picture that is passed on as it is may hold beside its pixels."""
+_GLANCED_BYTES: Final = 1_048_576
+"""Up to this size the header of a JPEG is read at once; a thread would cost more."""
 # Pillow has a guard of its own, inside its decoders too: it shall refuse at our limit and not warn.
 Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
@@ -93,17 +94,29 @@ def inspect(data: bytes, *, field: str) -> ImageInfo:
 async def prepare(data: bytes, *, max_pixels: int, field: str) -> PreparedImage:
     """Make a picture fit for a model that looks at `max_pixels` of it at most.
 
-    Bytes that are so already are passed on as they are. Raises `InvalidInput` about `field`.
+    Bytes that are so already are passed on as they are. Of a JPEG its header and its end are looked
+    at alone: to decode it takes longer than all else that is done with it, and the engine decodes
+    it too. Should that fail, `require_decodable` tells why. Raises `InvalidInput` about `field`.
     """
+    if data.startswith(jpeg.START) and jpeg.has_end(data) and len(data) <= _GLANCED_BYTES:
+        as_it_is = _as_it_is(_open(data, field), data, max_pixels, field)
+        if as_it_is is not None:
+            return as_it_is
     loop = asyncio.get_running_loop()
     return await loop.run_in_executor(_DECODERS, _prepare, data, max_pixels, field)
+
+
+async def require_decodable(data: bytes, *, field: str) -> None:
+    """Raise `InvalidInput` about `field` if a prepared picture cannot be decoded."""
+    loop = asyncio.get_running_loop()
+    await loop.run_in_executor(_DECODERS, _load, _open(data, field), field)
 
 
 def _prepare(data: bytes, max_pixels: int, field: str) -> PreparedImage:
     try:
         return _decoded(data, max_pixels, field)
     except InvalidInput as refused:
-        if refused.code != _DAMAGED or not data.startswith(b"\xff\xd8"):
+        if refused.code != _DAMAGED or not data.startswith(jpeg.START):
             raise
         mended = jpeg.ended(data, _pixels)
         if mended is None:
@@ -117,25 +130,47 @@ def _pixels(data: bytes) -> bytes:
 
 def _decoded(data: bytes, max_pixels: int, field: str) -> PreparedImage:
     image = _open(data, field)
+    as_it_is = _as_it_is(image, data, max_pixels, field)
+    if as_it_is is not None:
+        if not (as_it_is.format is ImageFormat.JPEG and jpeg.has_end(data)):
+            _load(image, field)
+        return as_it_is
     info = _info(image, field)
+    with _told_as_damaged(field):
+        orientation = _orientation(image)
+        image = upright_rgb(image, orientation, max_pixels)
+    width, height = info.width, info.height
+    if orientation in LYING_DOWN:
+        width, height = height, width
+    return PreparedImage(written(image), ImageFormat.JPEG, width, height)
+
+
+def _as_it_is(image: Image.Image, data: bytes, max_pixels: int, field: str) -> PreparedImage | None:
+    info = _info(image, field)
+    with _told_as_damaged(field):
+        if _is_fit(image, info, data, max_pixels) and _orientation(image) == 1:
+            return PreparedImage(data, info.format, info.width, info.height)
+    return None
+
+
+def _load(image: Image.Image, field: str) -> None:
+    with _told_as_damaged(field):
+        image.load()
+
+
+def _orientation(image: Image.Image) -> int:
+    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+@contextmanager
+def _told_as_damaged(field: str) -> Iterator[None]:
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-        passed_on = orientation == 1 and _is_fit(image, info, len(data), max_pixels)
-        if passed_on:
-            image.load()
-        else:
-            image = _upright_rgb(image, orientation, max_pixels)
+        yield
     except MemoryError:
         raise
     except Exception as cause:
         # Pillow's decoders raise what they come across: OSError, SyntaxError, struct.error, ...
         raise _undecodable(field) from cause
-    width, height = info.width, info.height
-    if orientation in _LYING_DOWN:
-        width, height = height, width
-    if passed_on:
-        return PreparedImage(data, info.format, width, height)
-    return PreparedImage(_jpeg(image), ImageFormat.JPEG, width, height)
 
 
 def _open(data: bytes, field: str) -> Image.Image:
@@ -168,60 +203,18 @@ def _info(image: Image.Image, field: str) -> ImageInfo:
     return ImageInfo(_FORMATS.get(str(image.format), ImageFormat.JPEG), width, height)
 
 
-def _is_fit(image: Image.Image, info: ImageInfo, size: int, max_pixels: int) -> bool:
+def _is_fit(image: Image.Image, info: ImageInfo, data: bytes, max_pixels: int) -> bool:
     pixels = info.width * info.height
     return (
-        info.format in (ImageFormat.JPEG, ImageFormat.PNG)
+        (
+            info.format is ImageFormat.PNG
+            or (info.format is ImageFormat.JPEG and jpeg.is_common(data))
+        )
         and image.mode == "RGB"
         and not image.has_transparency_data
         and pixels <= max_pixels
-        and size <= 3 * pixels + _METADATA_BYTES
+        and len(data) <= 3 * pixels + _METADATA_BYTES
     )
-
-
-def _upright_rgb(image: Image.Image, orientation: int, max_pixels: int) -> Image.Image:
-    width, height = image.size
-    share = math.sqrt(max_pixels / (width * height))
-    if share < 1:
-        # A JPEG is decoded at a fraction of its size right away.
-        smaller = (max(1, math.floor(width * share)), max(1, math.floor(height * share)))
-        image.draft("RGB", smaller)
-        image = _rgb(image)
-        image = image.resize(smaller, Image.Resampling.BICUBIC, reducing_gap=2.0)
-    else:
-        image = _rgb(image)
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-_TURNS: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What makes a picture of each EXIF orientation upright."""
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image.getchannel("A"))
-        return white
-    if image.mode.startswith("I;16"):
-        # Pillow cuts 16-bit greys off at 255 instead of scaling them.
-        image = image.point(lambda grey: grey / 256).convert("L")
-    return image.convert("RGB")
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
-    return encoded.getvalue()
 
 
 def _too_many_pixels(field: str) -> InvalidInput:

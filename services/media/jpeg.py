@@ -1,4 +1,5 @@
-"""JPEGs that lack nothing but their end marker, as some microcontroller cameras send them.
+"""What can be told of a JPEG without decoding it: whether it is whole and of a common kind, and
+whether it lacks nothing but its end marker, as those of some microcontroller cameras do.
 
 It decodes nothing itself: who knows how says what the pixels are.
 """
@@ -6,8 +7,39 @@ It decodes nothing itself: who knows how says what the pixels are.
 from collections.abc import Callable
 from typing import Final
 
+START: Final = b"\xff\xd8"
+"""With what each begins."""
 _END: Final = b"\xff\xd9"
 _FILLINGS: Final = (bytes(64), b"\xaa" * 64)
+_COMMON_FRAMES: Final = (0xC0, 0xC1, 0xC2)
+"""Sequential and progressive, by Huffman's codes: those that every decoder reads."""
+_FRAMES: Final = (*_COMMON_FRAMES, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+_SCAN: Final = 0xDA
+_EIGHT_BITS: Final = b"\x08"
+
+
+def is_common(data: bytes) -> bool:
+    """Whether its one frame is of a kind that every decoder reads.
+
+    What lies in its tables and scans is not looked at: that is a decoder's work.
+    """
+    at, frames = len(START), 0
+    while data[at : at + 1] == b"\xff":
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+        if marker == _SCAN:
+            return frames == 1
+        if marker in _FRAMES:
+            frames += 1
+            if marker not in _COMMON_FRAMES or data[at + 4 : at + 5] != _EIGHT_BITS:
+                return False
+        # A length counts itself.
+        at += 2 + max(length, 2)
+    return False
+
+
+def has_end(data: bytes) -> bool:
+    """Whether it was not cut short."""
+    return data.endswith(_END)
 
 
 def ended(data: bytes, pixels: Callable[[bytes], bytes]) -> bytes | None:

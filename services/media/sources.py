@@ -5,11 +5,12 @@ It knows no contract: the room says how references are looked up.
 """
 
 import asyncio
-import base64
 import re
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
+
+import pybase64
 
 from services.chassis import limits
 from services.chassis.errors import InvalidInput
@@ -94,7 +95,7 @@ def read_data_url(uri: str, field: str, most_bytes: int) -> Media:
     data = unquote_to_bytes(uri[head.end() :])
     if head["base64"]:
         try:
-            data = base64.b64decode(data, validate=True)
+            data = pybase64.b64decode(data, validate=True)
         except ValueError:
             raise _unreadable(field, "is not whole base64") from None
     if len(data) > most_bytes:

@@ -2,10 +2,10 @@
 `{"detail"}`, and a picture that cannot be decoded is told as one, which there was an error 500.
 """
 
-import base64
 import binascii
 from typing import Final
 
+import pybase64
 from mesh.types.v1 import image_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from pydantic import BaseModel
@@ -48,7 +48,7 @@ def frame_b64(request: Request) -> Conversation:
     """Describe a frame that is base64, without the prefix of a data URL."""
     sent = fastapi.body_of(FrameText, request)
     try:
-        data = base64.b64decode(sent.image_b64, validate=True)
+        data = pybase64.b64decode(sent.image_b64, validate=True)
     except (binascii.Error, ValueError):
         data = b""
     if not data:

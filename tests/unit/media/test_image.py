@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from services.chassis.errors import InvalidInput
-from services.media.image import ImageFormat, inspect, prepare
+from services.media.image import ImageFormat, inspect, prepare, require_decodable
 from tests.doubles.pictures import (
     BAD_PICTURES,
     HEIC,
@@ -87,6 +87,30 @@ async def test_an_upright_rgb_picture_within_the_budget_is_passed_on_as_it_is(da
     prepared = await prepare(data, max_pixels=PIXELS, field=PATH)
     assert prepared.data is data
     assert opened(data).size == (prepared.width, prepared.height)
+
+
+async def test_a_jpeg_of_a_rare_kind_is_written_anew() -> None:
+    plain = encode(NOISE, "JPEG")
+    # Two frame headers, which decoders take in different ways.
+    frame = plain.index(b"\xff\xc0")
+    twice = plain[:frame] + plain[frame : frame + 19] + plain[frame:]
+    with pytest.raises(InvalidInput):
+        await prepare(twice, max_pixels=PIXELS, field=PATH)
+    padded = plain + bytes(9)
+    prepared = await prepare(padded, max_pixels=PIXELS, field=PATH)
+    assert opened(prepared.data).size == NOISE.size
+
+
+async def test_a_jpeg_that_is_passed_on_undecoded_can_be_told_to_be_damaged() -> None:
+    good = encode(NOISE, "JPEG")
+    await require_decodable(good, field=PATH)
+    codes = good.index(b"\xff\xc4") + 5
+    broken = good[:codes] + b"\xff" * 16 + good[codes + 16 :]
+    assert (await prepare(broken, max_pixels=PIXELS, field=PATH)).data is broken
+    with pytest.raises(InvalidInput) as refused:
+        await require_decodable(broken, field=PATH)
+    assert refused.value.code == "IMAGE_DAMAGED"
+    assert refused.value.violations[0].field == PATH
 
 
 async def test_a_picture_with_megabytes_beside_its_pixels_is_written_anew() -> None:

@@ -1,0 +1,64 @@
+"""Pixels made what every engine reads: RGB, the right way up, no more of them than are of use.
+
+It knows nothing of where a picture comes from, and trusts that its size was looked at.
+"""
+
+import io
+import math
+from typing import Final
+
+from PIL import Image
+
+_JPEG_QUALITY: Final = 90
+LYING_DOWN: Final = (5, 6, 7, 8)
+"""The EXIF orientations in which width and height are exchanged."""
+
+
+def upright_rgb(image: Image.Image, orientation: int, max_pixels: int) -> Image.Image:
+    """Decode a picture at the size at which it is of use, and turn it as its camera was held.
+
+    `orientation` is EXIF's. Raises whatever Pillow's decoders come across.
+    """
+    width, height = image.size
+    share = math.sqrt(max_pixels / (width * height))
+    if share < 1:
+        # A JPEG is decoded at a fraction of its size right away.
+        smaller = (max(1, math.floor(width * share)), max(1, math.floor(height * share)))
+        image.draft("RGB", smaller)
+        image = _rgb(image)
+        image = image.resize(smaller, Image.Resampling.BICUBIC, reducing_gap=2.0)
+    else:
+        image = _rgb(image)
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of each EXIF orientation upright."""
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image.getchannel("A"))
+        return white
+    if image.mode.startswith("I;16"):
+        # Pillow cuts 16-bit greys off at 255 instead of scaling them.
+        image = image.point(lambda grey: grey / 256).convert("L")
+    return image.convert("RGB")
+
+
+def written(image: Image.Image) -> bytes:
+    """Encode pixels as a JPEG."""
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
+    return encoded.getvalue()
