@@ -1,5 +1,7 @@
 """The vision calls of the Local Models API: one frame in, its description out. Errors are
 `{"detail"}`, and a picture that cannot be decoded is told as one, which there was an error 500.
+
+It asks what the original asks, and for an answer in its language.
 """
 
 import binascii
@@ -13,6 +15,10 @@ from pydantic import BaseModel
 from gateway.bridge.dialects import fastapi
 from gateway.bridge.exchange import Ask, Conversation, Dialect, Request, Route
 from services.chassis.errors import InvalidInput
+
+LANGUAGE: Final = "es"
+# Short, because small models lose themselves in long questions.
+PROMPT: Final = "Describe what you see, say what may be dangerous and why, and suggest what to do."
 
 
 class FrameFile(fastapi.File):
@@ -57,7 +63,8 @@ def frame_b64(request: Request) -> Conversation:
 
 
 def _describe(data: bytes, session: str | None) -> Conversation:
-    asked = pb.DescribeRequest(image=image_pb2.Image(data=data))
+    image = image_pb2.Image(data=data)
+    asked = pb.DescribeRequest(image=image, prompt=PROMPT, language=LANGUAGE)
     told: pb.DescribeResponse = yield Ask("VisionService", "Describe", asked)
     return fastapi.told(
         Described(

@@ -31,7 +31,7 @@ class Picture(BaseModel):
 class Query(BaseModel):
     """Which data of a domain a job is about; no ids stand for all."""
 
-    ids: Annotated[list[str], Field(fail_fast=True)]
+    ids: Annotated[list[str], Field(max_length=512, fail_fast=True)]
     name: str | None = None
     data_type: str | None = None
 
