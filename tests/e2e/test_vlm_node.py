@@ -45,6 +45,44 @@ async def test_a_client_of_vlm_node_works_unchanged(mesh):
     assert job["id"] in [it["id"] for it in listed]
 
 
+async def test_vlm_only_answers_each_picture_and_a_retry_asks_again(mesh):
+    frames = clients.sequence(9).frames[:2]
+    images = [
+        {"id": it.image_id, "data": base64.b64encode(clients.jpeg(it)).decode()} for it in frames
+    ]
+    prompt = {"vlm_prompt": "What do you see?", "prompt": "What do you see?"}
+    sent = {
+        "job_type": "vlm_only",
+        "domain_id": "",
+        "query": {"ids": []},
+        "input": {"job_type": "vlm_only", **prompt, "images": images},
+    }
+    async with mesh.http.post("/api/v1/jobs", json=sent) as answer:
+        job = await answer.json()
+    assert (answer.status, job["job_type"]) == (200, "vlm_only")
+    seen = [
+        {"image_id": it.image_id, "timestamp": "", "response": it.scene.caption} for it in frames
+    ]
+    assert (await done(mesh, job))["output"]["responses"] == seen
+
+    again = {"job_type": "vlm_only", "input": {"job_type": "vlm_only", **prompt}}
+    async with mesh.http.put(f"/api/v1/jobs/{job['id']}", json=again) as answer:
+        assert (answer.status, (await answer.json())["output"]) == (200, None)
+    output = (await done(mesh, job))["output"]
+    assert output["responses"] == seen
+    # The client in use reads these two alone.
+    assert output["temporal_output"] == frames[-1].scene.caption
+    assert output["logs"].endswith(f'"{frames[-1].scene.caption}"')
+
+
+async def done(mesh, job):
+    await clients.finished(mesh.http, job["id"])
+    async with mesh.http.get(f"/api/v1/jobs/{job['id']}") as answer:
+        told = await answer.json()
+    assert told["status"] == "completed", told["error"]
+    return told
+
+
 async def test_its_errors_are_plain_text(mesh):
     async with mesh.http.get("/api/v1/jobs/nothing") as answer:
         assert (answer.status, await answer.text()) == (404, "Job not found")
