@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from models.aisle.world import draw, random_scene
+from tests.doubles.videos import video
 
 SCENE = random_scene(random.Random(11))
 
@@ -65,6 +66,26 @@ async def test_vlm_server_answers_a_conversation(mesh, image):
     assert min(usage["input_tokens"], usage["output_tokens"], told["processing_time"]) > 0
 
 
+async def test_vlm_server_sees_an_upload_by_its_reference(mesh):
+    async with mesh.http.post("/mesh/v1/media", data=picture("PNG")) as answer:
+        uploaded = await answer.json()
+    assert answer.status == 200, uploaded
+    async with mesh.http.post("/api/v1/generate", json=generation(uploaded["uri"])) as answer:
+        told = await answer.json()
+    assert (answer.status, told.get("response")) == (200, SCENE.caption), told
+
+
+async def test_vlm_server_sees_a_video(mesh):
+    film = base64.b64encode(video(frames=4, rate=2)).decode()
+    item = {"type": "video", "video": f"data:video/mp4;base64,{film}"}
+    content = [{"type": "text", "text": "What happens?"}, item]
+    sent = {"messages": [{"role": "user", "content": content}]}
+    async with mesh.http.post("/api/v1/generate", json=sent) as answer:
+        told = await answer.json()
+    assert answer.status == 200, told
+    assert told["response"]
+
+
 async def test_caption_queue_describes_a_picture_in_json(mesh):
     sent = {"image": DATA_URL, "prompt": "What do you see?", "temperature": 0, "max_tokens": 64}
     async with mesh.http.post("/describe", json=sent) as answer:
@@ -94,6 +115,8 @@ async def test_their_health_and_their_model_are_the_rooms(mesh):
     async with mesh.http.get("/health") as answer:
         told = await answer.json()
     assert (answer.status, told["status"], told["model_loaded"]) == (200, "healthy", True)
+    assert (told["device"], told["gpu_available"]) == ("cpu", False)
+    assert told["memory_usage"]["system"]["rss_mb"] > 0
     async with mesh.http.get("/model/info") as answer:
         told = await answer.json()
     assert (answer.status, told["model_loaded"], told["queue_enabled"]) == (200, True, True)
@@ -101,6 +124,18 @@ async def test_their_health_and_their_model_are_the_rooms(mesh):
     async with mesh.http.get("/") as answer:
         front = await answer.json()
     assert (answer.status, front["model"]) == (200, told["model_name"])
+
+
+async def test_the_devices_memory_is_told_and_its_caches_cleared(mesh):
+    async with mesh.http.get("/vram_status") as answer:
+        told = await answer.json()
+    assert answer.status == 200, told
+    assert 0 < told["reserved_gb"] < told["total_gb"]
+    assert 0 < told["usage_percentage"] < 100
+    async with mesh.http.post("/clear_vram") as answer:
+        cleared = await answer.json()
+    assert (answer.status, cleared["status"]) == (200, "success"), cleared
+    assert cleared["vram_status"]["total_gb"] == told["total_gb"]
 
 
 BAD = base64.b64encode(b"not a picture").decode()
