@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorium.launcher import database, places, ports, profile, supervisor
+from sensorium.launcher import database, keys, places, ports, profile, supervisor
 from sensorium.launcher.child import Child
 from sensorium.launcher.plan import Inside, plan
 from sensorium.launcher.program import Voice
@@ -68,6 +68,7 @@ async def running(options: Options, voice: Voice) -> AsyncIterator[Mesh]:
             edge=f"{options.host}:{port}",
             database=await asyncio.to_thread(database.prepare, data, run),
             media=data / "media",
+            webhook_keys=keys.webhooks(data),
             run=run,
             ports=ports.free(kept=port),
         )

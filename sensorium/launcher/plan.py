@@ -5,14 +5,14 @@ order and the question that tells whether it is ready. It starts nothing.
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
 from sensorium.errors import Trouble
-from sensorium.launcher import probes
+from sensorium.launcher import ports, probes
 from sensorium.launcher.database import NAME as POSTGRES
 from sensorium.launcher.database import Database
 from sensorium.launcher.profile import SPEECH, Engine
@@ -43,6 +43,8 @@ class Inside:
     database: Database
     media: Path
     """The folder of uploaded and fetched media."""
+    webhook_keys: str = field(repr=False)
+    """From which webhooks are signed."""
     run: Path
     """A folder that is gone when the mesh is."""
     ports: Iterator[int]
@@ -58,6 +60,7 @@ def plan(
     targets = {f"JOBS_{room.upper()}_TARGET": at for room, at in rooms.items()}
     database = {"JOBS_DATABASE_URL": inside.database.url}
     stores = {**database, "JOBS_MEDIA_URL": inside.media.as_uri()}
+    webhooks = _webhooks(inside)
     return (
         inside.database.program(STORES),
         *(_engine(engine, urls[engine.room]) for engine in engines),
@@ -69,7 +72,7 @@ def plan(
             environment=database,
             once=True,
         ),
-        _room(names.JOBS, rooms, stores, needs=(MIGRATIONS,)),
+        _room(names.JOBS, rooms, {**stores, **webhooks}, needs=(MIGRATIONS,)),
         _room(names.AUDIO, rooms, {"AUDIO_MODEL": SPEECH}),
         _room(
             names.VISION,
@@ -81,7 +84,7 @@ def plan(
             },
         ),
         _room(names.REASONING, rooms, {**elsewhere, **_asks(engines, urls, names.REASONING)}),
-        _worker(_loopback(inside.ports), {**stores, **targets}),
+        _worker(_loopback(inside.ports), {**stores, **webhooks, **targets}),
         _bridge(bridge, rooms),
         *_edge(inside, {**rooms, names.BRIDGE: bridge}),
     )
@@ -89,6 +92,14 @@ def plan(
 
 def _loopback(ports: Iterator[int]) -> str:
     return f"127.0.0.1:{next(ports)}"
+
+
+def _webhooks(inside: Inside) -> dict[str, str]:
+    told = {"JOBS_WEBHOOK_KEYS": inside.webhook_keys}
+    # Whoever calls a mesh that only this machine reaches is on it, and so are the receivers.
+    if ports.is_loopback(inside.edge) and "JOBS_WEBHOOK_ALLOW" not in os.environ:
+        told["JOBS_WEBHOOK_ALLOW"] = "localhost,127.0.0.0/8,::1"
+    return told
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

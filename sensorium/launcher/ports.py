@@ -4,6 +4,7 @@ import errno
 import random
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final
 
 from sensorium.errors import Trouble
@@ -41,6 +42,14 @@ def edge(host: str, port: int) -> int:
             reason = f"cannot listen on {host}:{port}: {failed.strerror}; choose --host and --port"
         raise Trouble(reason) from None
     return port
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only this machine reaches an address, given as host:port."""
+    try:
+        return ip_address(address.rpartition(":")[0].strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _bind(host: str, port: int) -> None:

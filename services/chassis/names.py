@@ -32,3 +32,8 @@ ENGINE_REFUSED: Final = "mesh.engine.refused"
 """The metric of calls that were refused because the engine has too much to do, by `PRIORITY`."""
 PRIORITY: Final = "mesh.priority"
 """The attribute of a metric that tells a call's priority: live, interactive or job."""
+
+WEBHOOK_ATTEMPTS: Final = "sensorium.webhook.attempts"
+"""Counts the messages sent, by `outcome`: delivered, pending (to be sent again) or dead."""
+WEBHOOK_AGE: Final = "sensorium.webhook.oldest.age"
+"""How many seconds the oldest message that is to be sent has been waiting."""

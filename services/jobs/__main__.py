@@ -1,24 +1,51 @@
-from mesh.jobs.v1 import job_service_pb2, media_service_pb2, session_service_pb2
+from mesh.jobs.v1 import (
+    job_service_pb2,
+    media_service_pb2,
+    session_service_pb2,
+    webhook_service_pb2,
+)
 from mesh.jobs.v1.job_service_pb2_grpc import add_JobServiceServicer_to_server
 from mesh.jobs.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
 from mesh.jobs.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from mesh.jobs.v1.webhook_service_pb2_grpc import add_WebhookServiceServicer_to_server
 
 from services.chassis import names, process
+from services.chassis.clock import SystemClock
 from services.chassis.server import Server
 from services.jobs.adapters import objects
-from services.jobs.adapters.postgres import Database, PostgresJobStore, PostgresMediaIndex
-from services.jobs.config import JobsConfig
+from services.jobs.adapters.postgres import (
+    Database,
+    PostgresDeliveryStore,
+    PostgresJobStore,
+    PostgresMediaIndex,
+)
+from services.jobs.adapters.receiver import HttpReceiver
+from services.jobs.config import JobsConfig, WebhookConfig
 from services.jobs.core import Jobs
 from services.jobs.media import MediaKeeper
 from services.jobs.media_rpc import MediaServicer
 from services.jobs.rpc import JobServicer, SessionServicer
+from services.jobs.webhook_rpc import WebhookServicer
+from services.jobs.webhooks.core import Webhooks
+from services.jobs.webhooks.policy import Policy
+from services.jobs.webhooks.sending import Sender
+from services.jobs.webhooks.signing import Signer
+from services.media.guard import Guard
 
 
 async def main() -> None:
     """Serve until told to stop."""
     config = JobsConfig.load()
-    async with Database(config.database_url.get_secret_value()) as database:
-        core = Jobs(PostgresJobStore(database))
+    told, clock = WebhookConfig.load(), SystemClock()
+    guard, signer = Guard(told.webhook_allow), Signer(told.keys)
+    policy = Policy(guard, http=told.webhook_http)
+    async with (
+        Database(config.database_url.get_secret_value()) as database,
+        HttpReceiver(guard) as receiver,
+    ):
+        core = Jobs(PostgresJobStore(database), policy=policy)
+        sender = Sender(receiver, signer, clock)
+        webhooks = Webhooks(PostgresDeliveryStore(database), sender, signer, policy)
         blobs = objects.store_at(config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, config.media_rules)
         server = Server(config)
@@ -37,6 +64,12 @@ async def main() -> None:
             add_MediaServiceServicer_to_server,
             MediaServicer(media),
             media_service_pb2.DESCRIPTOR.services_by_name["MediaService"],
+            health=core.health,
+        )
+        server.add(
+            add_WebhookServiceServicer_to_server,
+            WebhookServicer(webhooks, clock),
+            webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"],
             health=core.health,
         )
         await server.run()

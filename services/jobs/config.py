@@ -1,15 +1,19 @@
 """What the jobs room and its workers are told by their environment."""
 
+import base64
+import binascii
 from datetime import timedelta
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis import limits
 from services.chassis.config import Config, RoomConfig
 from services.jobs.media import MediaRules
+from services.media.config import Allowed
 
 _ADDRESS = r"^[^:]+:\d{1,5}$"
+_KEY_BYTES = 32
 
 
 class DatabaseConfig(Config):
@@ -54,6 +58,46 @@ class JobsConfig(RoomConfig, DatabaseConfig, StoreConfig):
     model_config = SettingsConfigDict(env_prefix="JOBS_")
 
 
+class WebhookConfig(Config):
+    """The variables about webhooks, the same in the room and its workers."""
+
+    model_config = SettingsConfigDict(env_prefix="JOBS_")
+
+    webhook_keys: SecretStr
+    """The keys from which the secrets that sign webhooks are derived: base64 of at least 32 random
+    bytes each, apart by commas, the newest first. An older one stays until every receiver has the
+    newer secret.
+    """
+    webhook_allow: Allowed = ()
+    """Hosts and networks that may be called although they are not public, also over `http`, such as
+    `hooks.example.com,.example.org,10.1.0.0/16`. Empty: the public internet alone.
+    """
+    webhook_http: bool = False
+    """Whether every public host may be called over `http` too."""
+
+    @field_validator("webhook_keys")
+    @classmethod
+    def _readable(cls, value: SecretStr) -> SecretStr:
+        if not all(len(it) >= _KEY_BYTES for it in _keys(value)):
+            raise ValueError("must be base64 of at least 32 random bytes, or several by commas")
+        return value
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys, the newest first."""
+        return _keys(self.webhook_keys)
+
+
+def _keys(value: SecretStr) -> tuple[bytes, ...]:
+    try:
+        return tuple(
+            base64.b64decode(it.strip(), validate=True)
+            for it in value.get_secret_value().split(",")
+        )
+    except binascii.Error:
+        return (b"",)
+
+
 class PeersConfig(DatabaseConfig, StoreConfig):
     """The variables of a worker that begin with `JOBS_`: what it works on and with."""
 
@@ -84,3 +128,11 @@ class WorkerConfig(RoomConfig):
     """How often it removes media that has expired and that no job holds."""
     backoff_seconds: float = Field(default=15.0, ge=0.1, le=3600)
     """The longest wait between two attempts, unless the engine asks for a longer one."""
+    webhook_concurrency: int = Field(default=32, ge=1, le=1000)
+    """How many webhooks it sends at once."""
+    webhook_host_concurrency: int = Field(default=4, ge=1, le=1000)
+    """How many of them may go to one host."""
+    webhook_timeout_seconds: float = Field(default=10.0, ge=0.1, le=60)
+    """How long a receiver may take to answer."""
+    webhook_backoff_seconds: float = Field(default=24 * 3600.0, ge=0.01, le=24 * 3600)
+    """The longest wait between two attempts to send a webhook."""

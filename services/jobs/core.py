@@ -23,7 +23,10 @@ from services.jobs.domain import (
     QueueStats,
     Revision,
 )
-from services.jobs.ports import JobStore, Selection
+from services.jobs.ports import JobStore, Place, Selection
+from services.jobs.webhooks.policy import Policy
+from services.jobs.webhooks.webhook import Webhook
+from services.media.guard import Guard
 
 _PAGE: Final = 50
 # How often a watcher looks although no bell rang: a lost notice delays it by this at most.
@@ -52,8 +55,9 @@ class News:
 class Jobs:
     """Keeps jobs for clients."""
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobStore, *, policy: Policy | None = None) -> None:
         self._store = store
+        self._policy = policy or Policy(Guard(), http=False)
 
     async def create(
         self,
@@ -64,6 +68,7 @@ class Jobs:
         request_id: str,
         priority: int,
         run_after: datetime | None,
+        webhook: Webhook | None = None,
     ) -> Job:
         """Accept a job whole, or not at all."""
         kind = _known(type)
@@ -82,6 +87,7 @@ class Jobs:
             trace=carrier.get("traceparent", ""),
             priority=priority,
             run_after=run_after,
+            webhook=self._policy.accept(webhook) if webhook else None,
         )
         return await self._store.create(new)
 
@@ -103,7 +109,10 @@ class Jobs:
         )
         jobs = await self._store.list(call.current().tenant, selection)
         more = len(jobs) > size
-        return Page(jobs[:size], pages.token_after(jobs[size - 1]) if more else "")
+        last = jobs[size - 1] if more else None
+        return Page(
+            jobs[:size], pages.token_after(Place(last.create_time, last.id)) if last else ""
+        )
 
     async def stats(self) -> QueueStats:
         """Tell how much work waits and runs."""

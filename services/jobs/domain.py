@@ -10,6 +10,7 @@ from typing import Any, Final, NewType
 from uuid import UUID
 
 from services.jobs.content import Blob, JobInput, JobOutput, JobType
+from services.jobs.webhooks.webhook import Webhook
 
 JobId = NewType("JobId", UUID)
 MediaId = NewType("MediaId", str)
@@ -91,6 +92,10 @@ class JobEventKind(StrEnum):
     """It was cancelled."""
     RELEASED = "released"
     """Its worker was stopped in good order and handed it back."""
+    WEBHOOK_DELIVERED = "webhook_delivered"
+    """Its webhook arrived; nothing else of the job changes."""
+    WEBHOOK_DEAD = "webhook_dead"
+    """Its webhook was given up; nothing else of the job changes."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,8 @@ class Job:
     """The greater, the sooner it is taken up among those that wait."""
     run_after: datetime | None = None
     """Not to be taken up before. None: at once."""
+    webhook: Webhook | None = None
+    """None: nobody is told of its end."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +165,7 @@ class NewJob:
     """From -100 to 100: the greater, the sooner it is taken up."""
     run_after: datetime | None = None
     """Not to be taken up before. None: at once."""
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""The tokens that lead from one page of jobs to the next. They say where, never whose: a token from
-elsewhere shows a caller nothing but its own jobs.
+"""The tokens that lead from one page of jobs, or of what belongs to them, to the next. They say
+where, never whose: a token from elsewhere shows a caller nothing but its own.
 """
 
 import base64
@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from services.chassis.errors import InvalidInput
-from services.jobs.domain import Job, JobId
+from services.jobs.domain import JobId
 from services.jobs.ports import Place
 
 _FORMAT: Final = ">q16s"
@@ -18,9 +18,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
 
 
-def token_after(job: Job) -> str:
-    """Write where the page after `job` begins."""
-    packed = struct.pack(_FORMAT, (job.create_time - _EPOCH) // _TICK, job.id.bytes)
+def token_after(place: Place) -> str:
+    """Write where the page after `place` begins."""
+    packed = struct.pack(_FORMAT, (place.create_time - _EPOCH) // _TICK, place.id.bytes)
     return base64.urlsafe_b64encode(packed).decode()
 
 

@@ -36,6 +36,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
             request_id=request.request_id,
             priority=request.priority,
             run_after=_run_after(request),
+            webhook=wire.webhook_from_pb(request.webhook) if request.HasField("webhook") else None,
         )
         return pb.CreateJobResponse(job=wire.job_to_pb(job))
 

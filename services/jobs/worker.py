@@ -9,7 +9,7 @@ import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -17,16 +17,26 @@ from services.chassis import names, process
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import MeshError
 from services.chassis.server import Server
-from services.jobs import peers, sweeper, verdict
+from services.jobs import peers, sweeper, verdict, wire
 from services.jobs.adapters import objects
-from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresMediaIndex
+from services.jobs.adapters.postgres import (
+    Database,
+    PostgresJobQueue,
+    PostgresMediaIndex,
+    PostgresOutbox,
+)
+from services.jobs.adapters.receiver import HttpReceiver
 from services.jobs.attempt import Attempt, Stop
 from services.jobs.bells import Bell
-from services.jobs.config import PeersConfig, WorkerConfig
+from services.jobs.config import PeersConfig, WebhookConfig, WorkerConfig
 from services.jobs.domain import Claim, Failure, JobError, JobId, JobState
 from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
 from services.jobs.ports import JobQueue
+from services.jobs.webhooks.deliverer import Deliverer
+from services.jobs.webhooks.sending import Sender
+from services.jobs.webhooks.signing import Signer
+from services.media.guard import Guard
 
 _log = logging.getLogger(__name__)
 
@@ -183,24 +193,40 @@ class Worker:
 
 async def main() -> None:
     """Work until told to stop."""
-    config, peers_config = WorkerConfig.load(), PeersConfig.load()
-    stop = asyncio.Event()
+    config, peers_config, told = WorkerConfig.load(), PeersConfig.load(), WebhookConfig.load()
+    stop, clock = asyncio.Event(), SystemClock()
     for received in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(received, stop.set)
     async with (
         Database(peers_config.database_url.get_secret_value()) as database,
         peers.connected(peers_config) as rooms,
+        HttpReceiver(
+            Guard(told.webhook_allow),
+            seconds=config.webhook_timeout_seconds,
+            connections=config.webhook_concurrency,
+        ) as receiver,
         Server(config).running() as address,
     ):
         name = f"{socket.gethostname()}/{os.getpid()}"
         queue = PostgresJobQueue(database)
         blobs = objects.store_at(peers_config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, peers_config.media_rules)
-        worker = Worker(queue, rooms, config, name=name, clock=SystemClock())
-        async with worker.running(), sweeper.running(media, seconds=config.sweep_seconds):
+        worker = Worker(queue, rooms, config, name=name, clock=clock)
+        sender = Sender(receiver, Signer(told.keys), clock)
+        deliverer = Deliverer(PostgresOutbox(database), sender, wire.message_of, config)
+        sweeping = sweeper.running(media, seconds=config.sweep_seconds)
+        # Each in a task of its own, so that all drain at the same time.
+        async with asyncio.TaskGroup() as group:
+            for block in (worker.running(), deliverer.running(), sweeping):
+                group.create_task(_until(stop, block))
             _log.info("working", extra={"worker": name, "address": address})
             await stop.wait()
             _log.info("draining", extra={"seconds": config.drain_seconds})
+
+
+async def _until(stop: asyncio.Event, block: AbstractAsyncContextManager[None]) -> None:
+    async with block:
+        await stop.wait()
 
 
 if __name__ == "__main__":

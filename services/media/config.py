@@ -2,17 +2,32 @@
 
 from typing import Annotated
 
-from pydantic import DirectoryPath, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, DirectoryPath, Field
 from pydantic_settings import NoDecode
 
 from services.chassis.config import Config
 from services.media.guard import Guard
 
 
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(it.strip() for it in value.split(",") if it.strip())
+
+
+def _known(value: tuple[str, ...]) -> tuple[str, ...]:
+    Guard(value)
+    return value
+
+
+Allowed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_known)]
+"""Hosts and networks as `Guard` takes them, apart by commas."""
+
+
 class MediaConfig(Config):
     """Where media may come from."""
 
-    fetch_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    fetch_allow: Allowed = ()
     """Hosts and networks that may be fetched from although they are not public, such as
     `media.example.com,.example.org,10.1.0.0/16`. Empty: the public internet alone.
     """
@@ -20,16 +35,3 @@ class MediaConfig(Config):
     """The most seconds that one fetch may take."""
     media_root: DirectoryPath | None = None
     """The folder whose files may be named by `file:///` and their absolute path. Empty: none."""
-
-    @field_validator("fetch_allow", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(it.strip() for it in value.split(",") if it.strip())
-
-    @field_validator("fetch_allow")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        Guard(value)
-        return value

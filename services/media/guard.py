@@ -91,12 +91,25 @@ class Guard:
             or is_public(address)
         )
 
+    def check(self, url: URL) -> None:
+        """Raise `AddressRefused` for what is refused whatever its name resolves to."""
+        host = url.raw_host or ""
+        if not self._names_host(host):
+            self._check_host(host, url.port or 0)
+
+    def trusts(self, url: URL) -> bool:
+        """Tell whether the operator allows the host itself, by its name or its address."""
+        host = url.raw_host or ""
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return self._names_host(host)
+        return any(address in it for it in self._networks)
+
     async def _check_request(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        host = request.url.raw_host or ""
-        if not self._names_host(host):
-            self._check_host(host, request.url.port or 0)
+        self.check(request.url)
         return await handler(request)
 
     def _check_host(self, host: str, port: int) -> None:

@@ -49,6 +49,7 @@ class MemoryJobStore:
     def __init__(self):
         self.kept: dict[JobId, Kept] = {}
         self.bells = Bells()
+        self.ended = lambda job: None
 
     async def create(self, new):
         await asyncio.sleep(0)
@@ -75,6 +76,7 @@ class MemoryJobStore:
             last_sequence=0,
             priority=new.priority,
             run_after=new.run_after,
+            webhook=new.webhook,
         )
         kept = self.kept[job.id] = Kept(job, new, {blob.key: blob for blob in new.blobs})
         kept.run_after = max(now, new.run_after or now)
@@ -290,11 +292,19 @@ class MemoryJobStore:
             **changes,
         )
 
-    def _change(self, kept, kind, *, step="", text="", **changes):
+    def tell(self, job_id, kind, text):
+        self._append(self.kept[job_id], kind, text=text)
+
+    def _change(self, kept, kind, **changes):
+        ends = ENDS.get(changes.get("state"))
+        self._append(kept, ends or kind, **changes)
+        if ends:
+            self.ended(kept.job)
+
+    def _append(self, kept, kind, *, step="", text="", **changes):
         now = datetime.now(UTC)
         sequence = kept.job.last_sequence + 1
         kept.job = replace(kept.job, update_time=now, last_sequence=sequence, **changes)
-        kind = ENDS.get(kept.job.state, kind)
         text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
         event = JobEvent(sequence, now, kind, step, text, kept.job.progress)
         kept.events.append(event)

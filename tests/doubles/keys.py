@@ -71,3 +71,6 @@ ENDLESS = ".".join(
     )
 )
 """Signed well, but it never ends."""
+
+WEBHOOK_KEYS = "dGhlc2UgYXJlIHRoaXJ0eS10d28gYnl0ZXMgb2Ygbm8gdXNl"
+"""What `JOBS_WEBHOOK_KEYS` holds in tests."""

@@ -28,7 +28,7 @@ from services.jobs.content import (
 )
 from services.jobs.domain import JobEventKind, JobState, NewJob
 from services.jobs.worker import Worker
-from tests.doubles import peers_fake, postgres
+from tests.doubles import keys, peers_fake, postgres
 from tests.doubles.engine_llama import free_port
 from tests.doubles.peers_fake import FakePeers
 
@@ -189,6 +189,7 @@ async def worker_process(
         "JOBS_VISION_TARGET": address,
         "JOBS_REASONING_TARGET": address,
         "JOBS_AUDIO_TARGET": address,
+        "JOBS_WEBHOOK_KEYS": keys.WEBHOOK_KEYS,
     }
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "services.jobs.worker"], env=environment, stderr=stderr

@@ -17,6 +17,14 @@
 {{- if .room.media }}
 - {name: JOBS_MEDIA_URL, value: {{ .root.Values.media.url | default "file:///media" | quote }}}
 {{- end }}
+{{- if .room.webhooks }}
+{{- with .root.Values.webhooks.allow }}
+- {name: JOBS_WEBHOOK_ALLOW, value: {{ join "," . | quote }}}
+{{- end }}
+{{- if .root.Values.webhooks.http }}
+- {name: JOBS_WEBHOOK_HTTP, value: "true"}
+{{- end }}
+{{- end }}
 {{- with .root.Values.telemetry.collector }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://{{ . }}"}
 {{- end }}
@@ -31,6 +39,11 @@
 {{- define "sensorium.roomSecrets" -}}
 {{- if .room.database }}
 {{ include "sensorium.databaseSecret" . }}
+{{- end }}
+{{- if .room.webhooks }}
+- secret:
+    name: {{ .root.Values.webhooks.secret | default (include "sensorium.name" (dict "root" .root "name" "webhooks")) }}
+    items: [{key: JOBS_WEBHOOK_KEYS, path: JOBS_WEBHOOK_KEYS}]
 {{- end }}
 {{- with index .root.Values.engines .name }}
 {{- if .secret }}

@@ -19,6 +19,7 @@ from services.jobs.domain import (
 from services.jobs.wire.inputs import input_to_pb
 from services.jobs.wire.outputs import output_to_pb
 from services.jobs.wire.times import time_to_pb
+from services.jobs.wire.webhooks import webhook_to_pb
 
 _STATES: Final = {state: f"JOB_STATE_{state.name}" for state in JobState}
 _STATES_FROM_PB: Final = {name: state for state, name in _STATES.items()}
@@ -58,6 +59,7 @@ def job_to_pb(job: Job, *, with_input: bool = True, with_output: bool = True) ->
         client_data=None if job.client_data is None else ParseDict(dict(job.client_data), Struct()),
         priority=job.priority,
         run_after_time=time_to_pb(job.run_after),
+        webhook=webhook_to_pb(job.webhook) if job.webhook else None,
     )
 
 

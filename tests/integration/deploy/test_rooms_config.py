@@ -10,20 +10,30 @@ from deploy import chart
 from gateway.bridge.config import BridgeConfig
 from services.audio.config import AudioConfig
 from services.chassis.config import Config
-from services.jobs.config import DatabaseConfig, JobsConfig, PeersConfig, WorkerConfig
+from services.jobs.config import (
+    DatabaseConfig,
+    JobsConfig,
+    PeersConfig,
+    WebhookConfig,
+    WorkerConfig,
+)
 from services.reasoning.config import ReasoningConfig
 from services.vision.config import VisionConfig
+from tests.doubles import keys
 
 CONFIGS: dict[str, list[type[Config]]] = {
-    "jobs": [JobsConfig],
-    "worker": [WorkerConfig, PeersConfig],
+    "jobs": [JobsConfig, WebhookConfig],
+    "worker": [WorkerConfig, PeersConfig, WebhookConfig],
     "vision": [VisionConfig],
     "reasoning": [ReasoningConfig],
     "audio": [AudioConfig],
     "bridge": [BridgeConfig],
     "migrations": [DatabaseConfig],
 }
-SECRETS = {"JOBS_DATABASE_URL": "postgresql+psycopg://u:p@postgres/jobs"}
+SECRETS = {
+    "JOBS_DATABASE_URL": "postgresql+psycopg://u:p@postgres/jobs",
+    "JOBS_WEBHOOK_KEYS": keys.WEBHOOK_KEYS,
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The chart refuses what could not work, in words, and renders what was asked for."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,19 @@ def test_secrets_are_files_and_never_variables() -> None:
     for (kind, _), manifest in manifests.items():
         if kind == "Deployment" and "env" in manifest["spec"]["template"]["spec"]["containers"][0]:
             assert not {"JOBS_DATABASE_URL", "VISION_ENGINE_API_KEY"} & set(environment(manifest))
+
+
+def test_a_key_for_webhooks_is_made_and_kept_where_none_is_named() -> None:
+    manifests = rendered('webhooks.secret=""')
+    secret = manifests["Secret", "sensorium-webhooks"]
+    assert secret["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    key = base64.b64decode(secret["data"]["JOBS_WEBHOOK_KEYS"])
+    assert len(base64.b64decode(key, validate=True)) == 32
+    for room in ("jobs", "worker"):
+        pod = manifests["Deployment", f"sensorium-{room}"]["spec"]["template"]["spec"]
+        names = [it["secret"]["name"] for it in pod["volumes"][1]["projected"]["sources"]]
+        assert names == ["postgres", "sensorium-webhooks"]
+    assert ("Secret", "sensorium-webhooks") not in rendered()
 
 
 def test_a_mistyped_field_is_no_kubernetes() -> None:

@@ -19,13 +19,16 @@ from deploy import chart, check
 SERVICES: dict[str, Any] = yaml.safe_load((check.DEPLOY / "compose.yaml").read_text())["services"]
 ROOMS = yaml.safe_load((chart.CHART / "values.yaml").read_text())["rooms"]
 # Kubernetes gives these as files, or decides them itself.
-COMPOSE_ONLY = {"JOBS_DATABASE_URL", "VISION_ENGINE_API_KEY", "REASONING_ENGINE_API_KEY"}
+COMPOSE_ONLY = {
+    *("JOBS_DATABASE_URL", "JOBS_WEBHOOK_KEYS"),
+    *("VISION_ENGINE_API_KEY", "REASONING_ENGINE_API_KEY"),
+}
 CHART_ONLY = re.compile(r".*_DRAIN_SECONDS")
 
 
 def chart_environments() -> dict[str, set[str]]:
     """The names of the variables of every process, by room, with everything set that can be."""
-    settings = ['engines.vision.model="m"', 'engines.reasoning.model="m"']
+    settings = ['engines.vision.model="m"', 'engines.reasoning.model="m"', "webhooks.http=true"]
     text = chart.render(chart.EXAMPLES / "production" / "values.yaml", *settings)
     pods = {
         manifest["metadata"]["labels"]["app.kubernetes.io/component"]: manifest["spec"]["template"]

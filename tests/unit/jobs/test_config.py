@@ -1,7 +1,15 @@
+import base64
+
 import pytest
 
 from services.chassis.config import ConfigError
-from services.jobs.config import DatabaseConfig, JobsConfig, PeersConfig, WorkerConfig
+from services.jobs.config import (
+    DatabaseConfig,
+    JobsConfig,
+    PeersConfig,
+    WebhookConfig,
+    WorkerConfig,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +42,24 @@ def test_what_is_wrong_or_missing_is_named(monkeypatch, variable, value):
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigError, match=variable):
         PeersConfig.load()
+
+
+def webhooks(monkeypatch, *keys):
+    monkeypatch.setenv("JOBS_WEBHOOK_KEYS", ",".join(base64.b64encode(it).decode() for it in keys))
+    return WebhookConfig.load()
+
+
+def test_keys_for_webhooks_are_read_newest_first_and_not_shown(monkeypatch):
+    new, old = bytes(range(32)), bytes(40)
+    config = webhooks(monkeypatch, new, old)
+    assert config.keys == (new, old)
+    assert base64.b64encode(new).decode() not in repr(config)
+    assert (config.webhook_allow, config.webhook_http) == ((), False)
+
+
+@pytest.mark.parametrize("keys", ["", "hush", "aHVzaA==", "%%%%" * 12, ","])
+def test_keys_that_nobody_could_sign_by_are_refused_and_not_shown(monkeypatch, keys):
+    monkeypatch.setenv("JOBS_WEBHOOK_KEYS", keys)
+    with pytest.raises(ConfigError, match="JOBS_WEBHOOK_KEYS") as refused:
+        WebhookConfig.load()
+    assert not keys.strip(",") or keys not in str(refused.value)

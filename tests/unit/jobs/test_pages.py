@@ -7,7 +7,8 @@ from services.jobs.ports import Place
 
 async def test_a_token_leads_to_the_place_after_its_job(claim_of):
     job = (await claim_of()).job
-    assert pages.place_from_token(pages.token_after(job)) == Place(job.create_time, job.id)
+    place = Place(job.create_time, job.id)
+    assert pages.place_from_token(pages.token_after(place)) == place
 
 
 @pytest.mark.parametrize("token", ["x", "%%%%", "AAAA", "é", "f" * 32, "f" * 256])

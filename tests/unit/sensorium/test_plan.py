@@ -16,11 +16,9 @@ def _nothing_elsewhere(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def planned(language="0.5b", name="local"):
+def planned(language="0.5b", name="local", edge="127.0.0.1:8080"):
     database = Database(Path("/pg/bin"), Path("/data/postgres"), Path("/run/x/postgres"), None)
-    inside = plan.Inside(
-        "127.0.0.1:8080", database, Path("/data/media"), Path("/run/x"), ports.free()
-    )
+    inside = plan.Inside(edge, database, Path("/data/media"), "a key", Path("/run/x"), ports.free())
     engines = profile.engines(language, Path("/cache"), name)
     programs = plan.plan(inside, engines, profile.environment(name))
     return {program.name: program for program in programs}
@@ -59,6 +57,21 @@ def test_the_jobs_room_and_its_workers_share_a_folder_of_media():
     programs = planned()
     told = [programs[it].environment["JOBS_MEDIA_URL"] for it in (names.JOBS, names.WORKER)]
     assert told == ["file:///data/media"] * 2
+
+
+def test_webhooks_are_signed_alike_wherever_they_are_sent():
+    programs = planned()
+    for name in (names.JOBS, names.WORKER):
+        assert programs[name].environment["JOBS_WEBHOOK_KEYS"] == "a key"
+
+
+def test_receivers_on_this_machine_are_called_where_nobody_else_can_ask_for_it(monkeypatch):
+    allowed = "JOBS_WEBHOOK_ALLOW"
+    for name in (names.JOBS, names.WORKER):
+        assert planned()[name].environment[allowed] == "localhost,127.0.0.0/8,::1"
+        assert allowed not in planned(edge="0.0.0.0:8080")[name].environment
+    monkeypatch.setenv(allowed, "10.1.0.0/16")
+    assert allowed not in planned()[names.JOBS].environment
 
 
 def test_the_vision_room_says_what_its_model_knows():

@@ -50,3 +50,17 @@ def test_a_port_in_use_is_not_given_out(monkeypatch):
         taken = other.getsockname()[1]
         monkeypatch.setattr(ports, "INSIDE", range(taken, taken + 3))
         assert taken not in itertools.islice(ports.free(), 2)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_loopback"),
+    [
+        ("127.0.0.1:80", True),
+        ("[::1]:80", True),
+        ("::1:80", True),
+        ("0.0.0.0:80", False),
+        ("mesh.example:80", False),
+    ],
+)
+def test_loopback_is_known_by_its_address(address, is_loopback):
+    assert ports.is_loopback(address) is is_loopback

@@ -1,6 +1,6 @@
 """The one way in which a job that lives changes: a statement that finds rows of the queue and says
-what becomes of each, and then, the same for all of them, moves the rows, tells the events and rings
-the bells, all or nothing.
+what becomes of each, and then, the same for all of them, moves the rows, tells the events, puts
+webhooks into the outbox and rings the bells, all or nothing.
 """
 
 from typing import Final
@@ -20,6 +20,8 @@ WORK: Final = "work"
 """A job may be claimed."""
 CANCEL: Final = "cancel"
 """A running job is asked to stop."""
+WEBHOOK: Final = "webhook"
+"""A webhook may be sent."""
 
 ENDS: Final = ", ".join(f"'{state}'" for state in JobState if state.is_terminal)
 
@@ -64,6 +66,15 @@ _MOVED: Final = f"""
             last_sequence = ended.last_sequence, update_time = ended.time,
             start_time = ended.start_time, end_time = ended.time
         FROM ended WHERE jobs.id = ended.id
+        RETURNING jobs.id, jobs.webhook_url AS url, jobs.webhook_format AS format
+    ), webhook AS (
+        INSERT INTO webhook_deliveries (
+            job_id, sequence, tenant, url, format, job_state, job_attempt, output, error,
+            create_time, next_attempt_time
+        )
+        SELECT id, last_sequence, tenant, url, format, state, attempt, output, error, time, time
+        FROM job JOIN ended USING (id) WHERE url IS NOT NULL
+        RETURNING job_id
     ), tally AS (
         INSERT INTO job_tallies (tenant, type, state, jobs)
         SELECT tenant, type, state, count(*) FROM ended GROUP BY tenant, type, state
@@ -137,5 +148,9 @@ def changed(held: str) -> TextClause:
     """Make that statement of the expressions that find `held`."""
     # Made of our own words alone.
     return text(
-        f"WITH {held}, {_MOVED}, {TOLD} SELECT array_agg(id) AS ids, {RUNG} FROM changed"  # noqa: S608
+        f"""
+        WITH {held}, {_MOVED}, {TOLD} SELECT array_agg(id) AS ids, {RUNG},
+            (SELECT pg_notify('{CHANNEL}', '{WEBHOOK}') FROM webhook LIMIT 1) AS sent
+        FROM changed
+        """  # noqa: S608
     )

@@ -38,7 +38,8 @@ CLAIMS: Final[TextClause] = text(
         claimed.last_sequence, claimed.token, claimed.waiting_since,
         claimed.max_attempts - claimed.charged_attempts AS attempts_left, jobs.create_time,
         jobs.priority, jobs.run_after, CAST(jobs.input AS text) AS input, jobs.client_data,
-        jobs.trace, jobs.error, NULL AS output, NULL AS end_time, rung
+        jobs.webhook_url, jobs.webhook_format, jobs.trace, jobs.error, NULL AS output,
+        NULL AS end_time, rung
     FROM claimed JOIN jobs USING (id, tenant, type)
     CROSS JOIN (SELECT {RUNG} FROM changed HAVING count(*) > 0) AS once
     """  # noqa: S608

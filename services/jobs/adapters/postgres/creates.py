@@ -24,17 +24,20 @@ CREATES: Final[TextClause] = text(
             CAST(:id AS uuid[]), CAST(:tenant AS text[]), CAST(:type AS text[]),
             CAST(:priority AS smallint[]), CAST(:run_after AS timestamptz[]),
             CAST(:request_id AS text[]), CAST(:input AS text[]), CAST(:client_data AS text[]),
-            CAST(:trace AS text[])
+            CAST(:trace AS text[]), CAST(:webhook_url AS text[]),
+            CAST(:webhook_format AS text[])
         ) AS given(
-            id, tenant, type, priority, run_after, request_id, input, client_data, trace
+            id, tenant, type, priority, run_after, request_id, input, client_data, trace,
+            webhook_url, webhook_format
         )
     ), created AS (
         INSERT INTO jobs (
             id, tenant, type, priority, run_after, request_id, input, client_data, trace,
-            create_time, update_time
+            webhook_url, webhook_format, create_time, update_time
         )
         SELECT id, tenant, type, priority, run_after, request_id, CAST(input AS json),
-            CAST(client_data AS json), coalesce(trace, ''), clock_timestamp(), clock_timestamp()
+            CAST(client_data AS json), coalesce(trace, ''), webhook_url, webhook_format,
+            clock_timestamp(), clock_timestamp()
         FROM given
         ON CONFLICT (tenant, request_id) WHERE request_id IS NOT NULL DO NOTHING
         RETURNING id, tenant, type, priority, run_after, create_time, update_time
@@ -96,6 +99,8 @@ def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) 
         "input": arrays.texts([record.dump_json(it.input) for it in new]),
         "client_data": arrays.texts([_json(it.client_data) for it in new]),
         "trace": arrays.texts([it.trace or None for it in new]),
+        "webhook_url": arrays.texts([it.webhook.url if it.webhook else None for it in new]),
+        "webhook_format": arrays.texts([it.webhook.format if it.webhook else None for it in new]),
         "blob_id": arrays.numbers([job_id for job_id, _ in blobs]),
         "blob_key": arrays.texts([blob.key for _, blob in blobs]),
         "blob_type": arrays.texts([blob.media_type for _, blob in blobs]),

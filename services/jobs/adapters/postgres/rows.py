@@ -18,6 +18,7 @@ from services.jobs.domain import (
     NewJob,
     Progress,
 )
+from services.jobs.webhooks.webhook import Webhook, WebhookFormat
 
 
 def job_from_row(row: Row[Any]) -> Job:
@@ -45,6 +46,7 @@ def _job(row: Row[Any], given: JobInput) -> Job:
         last_sequence=row.last_sequence,
         priority=row.priority,
         run_after=row.run_after,
+        webhook=row.webhook_url and Webhook(row.webhook_url, WebhookFormat(row.webhook_format)),
     )
 
 
@@ -68,6 +70,7 @@ def new_job(job_id: JobId, new: NewJob, row: Row[Any]) -> Job:
         last_sequence=1,
         priority=new.priority,
         run_after=new.run_after,
+        webhook=new.webhook,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 
 metadata: Final = MetaData()
@@ -49,6 +51,8 @@ jobs: Final = Table(
     Column("current_step", Text, nullable=False, server_default=""),
     Column("last_sequence", Integer, nullable=False, server_default="1"),
     Column("trace", Text, nullable=False, server_default=""),
+    Column("webhook_url", Text),
+    Column("webhook_format", Text),
     Column("create_time", _Time, nullable=False),
     Column("update_time", _Time, nullable=False),
     Column("start_time", _Time),
@@ -146,7 +150,54 @@ job_events: Final = Table(
     Column("current_step", Text, nullable=False),
 )
 
-OF_A_JOB: Final = (job_blobs, job_steps, job_events)
+# The outbox: one row for each end of a job that has a webhook, with what was true at that end.
+webhook_deliveries: Final = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("job_id", Uuid, primary_key=True),
+    # That of the event that says how the job ended.
+    Column("sequence", Integer, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("host", Text, Computed("lower(substring(url from '://([^/?#]*)'))", persisted=True)),
+    Column("format", Text, nullable=False),
+    Column("job_state", Text, nullable=False),
+    Column("job_attempt", Integer, nullable=False),
+    Column("output", JSON),
+    Column("error", JSON),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    # Those made before it was last replayed.
+    Column("forgiven_attempts", Integer, nullable=False, server_default="0"),
+    Column("create_time", _Time, nullable=False),
+    Column("last_attempt_time", _Time),
+    # While it is being sent, the end of its lease.
+    Column("next_attempt_time", _Time),
+    Column("last_status", Integer, nullable=False, server_default="0"),
+    Column("last_problem", Text, nullable=False, server_default=""),
+    CheckConstraint("state IN ('pending', 'delivered', 'dead')", name="webhook_deliveries_state"),
+)
+Index(
+    "webhook_deliveries_newest",
+    webhook_deliveries.c.tenant,
+    webhook_deliveries.c.create_time.desc(),
+    webhook_deliveries.c.job_id.desc(),
+)
+Index(
+    "webhook_deliveries_dead",
+    webhook_deliveries.c.tenant,
+    webhook_deliveries.c.create_time.desc(),
+    webhook_deliveries.c.job_id.desc(),
+    postgresql_where=text("state = 'dead'"),
+)
+Index(
+    "webhook_deliveries_due",
+    webhook_deliveries.c.host,
+    webhook_deliveries.c.next_attempt_time,
+    postgresql_where=text("state = 'pending'"),
+)
+
+OF_A_JOB: Final = (job_blobs, job_steps, job_events, webhook_deliveries)
 """The tables whose rows belong to a job, by `job_id`, and go when it goes."""
 
 # A job and its media are held together by keys, unlike what is written with each step: media comes
