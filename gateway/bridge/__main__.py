@@ -6,7 +6,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
-from gateway.bridge.dialects import DIALECTS
+from gateway.bridge.dialects import dialects
 from gateway.openapi import documentation
 from services.chassis import client, names, process
 
@@ -25,7 +25,8 @@ async def main() -> None:
             "JobService": jobs_grpc.JobServiceStub(jobs),
             "VisionService": vision_grpc.VisionServiceStub(vision),
         }
-        served = (*DIALECTS, documentation.of(DIALECTS))
+        spoken = dialects(queue_workers=config.type_limits.get("caption_v1"))
+        served = (*spoken, documentation.of(spoken))
         async with server.running(config, server.application(served, stubs)):
             await stop.wait()
 

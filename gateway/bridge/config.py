@@ -22,3 +22,7 @@ class BridgeConfig(Config):
     drain_seconds: float = Field(default=10.0, ge=0, le=600)
     """How long requests in flight may finish after SIGTERM before they are cut. Zero cuts at once.
     """
+    type_limits: dict[str, int] = Field(default={}, validation_alias="WORKER_TYPE_LIMITS")
+    """How many jobs of a type the workers work on at most: their own variable, which clients of the
+    caption queue are told of.
+    """

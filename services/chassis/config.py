@@ -34,12 +34,15 @@ class Config(BaseSettings):
         try:
             return cls(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
         except ValidationError as refused:
-            prefix = str(cls.model_config.get("env_prefix", ""))
-            lines = [
-                f"{prefix}{'_'.join(map(str, error['loc']))}".upper() + f": {error['msg']}"
-                for error in refused.errors()
-            ]
+            lines = [f"{cls._variable(error['loc'])}: {error['msg']}" for error in refused.errors()]
             raise ConfigError("; ".join(lines)) from None
+
+    @classmethod
+    def _variable(cls, place: tuple[int | str, ...]) -> str:
+        # A field that reads a variable of another room is told of by that variable's own name.
+        own = place[:1] and place[0] in cls.model_fields
+        prefix = str(cls.model_config.get("env_prefix", "")) if own or not place else ""
+        return f"{prefix}{'_'.join(map(str, place))}".upper()
 
 
 class RoomConfig(Config):

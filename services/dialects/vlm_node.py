@@ -30,6 +30,7 @@ STATES: Final = {
 
 _STATUS_OF: Final = {state: status for status, state in STATES.items()}
 _NO_IMAGES_CODE, _PROCESSING_CODE = 400, 100
+_NO_DATA: Final = ("NO_IMAGES", "NO_DATA")
 # Clients of the contract may attach what they like; this is ours.
 _KEPT: Final = "vlm_node"
 
@@ -146,5 +147,9 @@ def _time(time: Timestamp | None) -> str | None:
 
 
 def _error_to_json(error: pb.JobError) -> dict[str, Any]:
-    code = _NO_IMAGES_CODE if error.reason == "NO_IMAGES" else _PROCESSING_CODE
-    return {"code": code, "message": error.message}
+    if error.reason in _NO_DATA:
+        return {"code": _NO_IMAGES_CODE, "message": error.message}
+    if error.reason.startswith("DOMAIN_") or error.reason == "TOO_MUCH_DATA":
+        message = f"Failed to download domain data: {error.message}"
+        return {"code": _NO_IMAGES_CODE, "message": message}
+    return {"code": _PROCESSING_CODE, "message": error.message}

@@ -18,7 +18,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
-from gateway.bridge.dialects import DIALECTS
+from gateway.bridge.dialects import dialects
 from services.chassis import client
 from services.chassis.config import RoomConfig
 from services.chassis.errors import MeshError
@@ -76,7 +76,7 @@ async def http(jobs: str, vision: vision_grpc.VisionServiceStub) -> AsyncIterato
     async with client.channel(jobs) as channel:
         stubs = {"VisionService": vision, "JobService": jobs_grpc.JobServiceStub(channel)}
         async with (
-            server.running(config, server.application(DIALECTS, stubs)) as address,
+            server.running(config, server.application(dialects(), stubs)) as address,
             aiohttp.ClientSession(f"http://{address}") as http,
         ):
             yield http

@@ -15,7 +15,7 @@ from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
 
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
-from gateway.bridge.dialects import DIALECTS
+from gateway.bridge.dialects import dialects
 from gateway.openapi import documentation
 from services.chassis import client, errors, limits
 from services.chassis.config import ConfigError
@@ -60,7 +60,7 @@ def received(mesh):
 
 
 def application(channel):
-    served = (*DIALECTS, documentation.of(DIALECTS))
+    served = (*dialects(), documentation.of(dialects()))
     return server.application(served, {"JobService": jobs_grpc.JobServiceStub(channel)})
 
 

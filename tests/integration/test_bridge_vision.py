@@ -13,7 +13,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import forms, server
 from gateway.bridge.config import BridgeConfig
-from gateway.bridge.dialects import DIALECTS
+from gateway.bridge.dialects import dialects
 from services.chassis import client, errors, limits
 from tests.doubles import edge as edges
 from tests.doubles import rooms
@@ -50,7 +50,7 @@ def received(mesh):
 
 
 def application(channel):
-    return server.application(DIALECTS, {"VisionService": vision_grpc.VisionServiceStub(channel)})
+    return server.application(dialects(), {"VisionService": vision_grpc.VisionServiceStub(channel)})
 
 
 @in_module

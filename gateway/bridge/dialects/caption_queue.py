@@ -137,25 +137,6 @@ def caption(request: Request) -> Conversation:
     )
 
 
-def model(request: Request) -> Conversation:
-    """Tell which model answers."""
-    told: pb.GetModelResponse = yield Ask("VisionService", "GetModel", pb.GetModelRequest())
-    known = yield from hardware.ask()
-    memory = hardware.memory_usage(known)
-    return fastapi.told(
-        ModelInfo(
-            model_name=told.model.name,
-            model_id=told.model.name,
-            device=hardware.kind(known),
-            gpu_available=hardware.has_gpu(known),
-            memory_usage=memory,
-            gpu_memory=memory.gpu if memory else None,
-            queue_workers=None,
-            model_loaded=told.model.ready,
-        )
-    )
-
-
 def refuse(error: MeshError) -> Response:
     """Tell of an error in the words of the caption queue's requests."""
     told = str(error)
@@ -195,22 +176,33 @@ def _seconds(told: pb.GenerateResponse | pb.DescribeResponse) -> float:
     return told.usage.processing_time.ToTimedelta().total_seconds()
 
 
-DIALECT: Final = Dialect(
-    name="caption queue",
-    routes=(
+def dialect(queue_workers: int | None) -> Dialect:
+    """The caption queue, whose captions so many workers write at once; None: nobody says."""
+
+    def model(request: Request) -> Conversation:
+        """Tell which model answers."""
+        told: pb.GetModelResponse = yield Ask("VisionService", "GetModel", pb.GetModelRequest())
+        known = yield from hardware.ask()
+        memory = hardware.memory_usage(known)
+        return fastapi.told(
+            ModelInfo(
+                model_name=told.model.name,
+                model_id=told.model.name,
+                device=hardware.kind(known),
+                gpu_available=hardware.has_gpu(known),
+                memory_usage=memory,
+                gpu_memory=memory.gpu if memory else None,
+                queue_workers=queue_workers,
+                model_loaded=told.model.ready,
+            )
+        )
+
+    file = fastapi.File
+    routes = (
         Route("POST", "/describe", describe, told=Description, body=Picture),
-        Route(
-            "POST",
-            "/describe/file",
-            describe_file,
-            told=Description,
-            query=Wanted,
-            form=fastapi.File,
-        ),
-        Route("POST", "/caption", caption, told=Caption, query=Captioning, form=fastapi.File),
+        Route("POST", "/describe/file", describe_file, told=Description, query=Wanted, form=file),
+        Route("POST", "/caption", caption, told=Caption, query=Captioning, form=file),
         Route("GET", "/model/info", model, told=ModelInfo),
         *caption_queue_jobs.ROUTES,
-    ),
-    refuse=refuse,
-    refusal=fastapi.Refusal,
-)
+    )
+    return Dialect("caption queue", routes, refuse, fastapi.Refusal)

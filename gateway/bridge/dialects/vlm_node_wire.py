@@ -119,6 +119,7 @@ _FIELDS: Final = {
             ("data_type", "query.data_type"),
         )
     },
+    **{f"input.{kind}.domain:": "domain_id:" for kind in TYPES},
     **{f"input.{kind}.": "input." for kind in TYPES},
     "webhook.url": "input.webhook_url",
     "client_data:": "query and input, but for the pictures:",

@@ -1,5 +1,5 @@
 import pytest
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis.config import ConfigError, RoomConfig
@@ -9,6 +9,7 @@ class ExampleConfig(RoomConfig):
     model_config = SettingsConfigDict(env_prefix="EXAMPLE_")
 
     password: SecretStr
+    limits: dict[str, int] = Field(default={}, validation_alias="OTHER_LIMITS")
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +48,12 @@ def test_every_wrong_variable_is_named_with_its_rule(monkeypatch):
 def test_a_secret_is_not_shown(monkeypatch):
     monkeypatch.setenv("EXAMPLE_PASSWORD", "open sesame")
     assert "open sesame" not in repr(ExampleConfig.load())
+
+
+def test_a_variable_of_another_room_is_told_of_by_its_own_name(monkeypatch):
+    monkeypatch.setenv("EXAMPLE_PASSWORD", "open")
+    monkeypatch.setenv("OTHER_LIMITS", '{"a": 2}')
+    assert ExampleConfig.load().limits == {"a": 2}
+    monkeypatch.setenv("OTHER_LIMITS", '{"a": "many"}')
+    with pytest.raises(ConfigError, match=r"^OTHER_LIMITS_A: "):
+        ExampleConfig.load()

@@ -5,12 +5,13 @@ import pytest
 from mesh.types.v1 import chat_pb2, model_pb2, usage_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 
-from gateway.bridge.dialects.caption_queue import DIALECT
+from gateway.bridge.dialects import caption_queue
 from gateway.bridge.exchange import Request
 from services.chassis import errors
 from tests.doubles import conversations
 from tests.doubles.conversations import body
 
+DIALECT = caption_queue.dialect(queue_workers=2)
 TEXT = base64.b64encode(b"pixels").decode()
 PICTURE = {"image": TEXT, "prompt": "What is this?"}
 FILE = {"file": b"pixels"}
@@ -192,7 +193,7 @@ def test_the_model_is_told_without_what_is_not_known(ready, device):
             "memory_usage": None,
             "gpu_memory": None,
             "queue_enabled": True,
-            "queue_workers": None,
+            "queue_workers": 2,
             "model_loaded": ready,
         },
     )

@@ -5,13 +5,14 @@ import pytest
 from mesh.jobs.v1 import job_output_pb2, job_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
 
-from gateway.bridge.dialects.caption_queue import DIALECT
+from gateway.bridge.dialects import caption_queue
 from gateway.bridge.exchange import Request
 from services.chassis import errors
 from tests.doubles import conversations
 from tests.doubles.conversations import body, tell
 
 JOB = "6f1f8a52-5b0e-4a35-9e0f-0d9a5d2c7b11"
+DIALECT = caption_queue.dialect(queue_workers=2)
 TEXT = base64.b64encode(b"pixels").decode()
 SENT = {"image_data": TEXT}
 NOON = datetime(2025, 10, 11, 12, tzinfo=UTC)

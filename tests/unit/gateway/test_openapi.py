@@ -10,13 +10,14 @@ from mesh.jobs.v1 import job_pb2
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter
 
-from gateway.bridge.dialects import DIALECTS
+from gateway.bridge.dialects import dialects
 from gateway.envoy import contract
 from gateway.openapi import documentation
 from gateway.openapi.document import build
 from tests.doubles import rooms
 from tests.doubles.conversations import tell
 
+DIALECTS = dialects()
 DOCUMENT = build(FileDescriptorSet.FromString(contract.load()), DIALECTS)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = {

@@ -244,6 +244,7 @@ def test_what_cannot_be_a_job_is_refused_in_plain_text_before_a_room_is_asked(se
         ),
         (errors.InvalidInput.field("input.task_timing_v1.task", "long"), 400, "input.prompt: long"),
         (errors.InvalidInput.field("webhook.url", "no"), 400, "input.webhook_url: no"),
+        (errors.InvalidInput.field("input.vlm_only.domain", "no"), 400, "domain_id: no"),
         (
             errors.InvalidInput.field("input.vlm_only.domain.ids[3]", "long"),
             400,
@@ -350,6 +351,12 @@ def test_the_output_is_csv_that_can_be_read_and_text_and_tasks():
     ("state", "reason", "error"),
     [
         ("FAILED", "NO_IMAGES", {"code": 400, "message": "why"}),
+        ("FAILED", "NO_DATA", {"code": 400, "message": "why"}),
+        (
+            "FAILED",
+            "DOMAIN_CLOSED",
+            {"code": 400, "message": "Failed to download domain data: why"},
+        ),
         ("FAILED", "ANYTHING", {"code": 100, "message": "why"}),
         ("PENDING", "ANYTHING", None),
     ],
