@@ -1,6 +1,8 @@
 """The other rooms as a test wants them, over real gRPC."""
 
 import asyncio
+import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from mesh.audio.v1 import audio_service_pb2 as audio_pb
 from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
 from mesh.reasoning.v1 import reasoning_service_pb2 as reasoning_pb
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
-from mesh.types.v1 import transcript_pb2
+from mesh.types.v1 import scene_pb2, transcript_pb2
 from mesh.vision.v1 import vision_service_pb2 as vision_pb
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
@@ -39,7 +41,19 @@ class FakePeers(
     holds: dict[bytes, asyncio.Event] = field(default_factory=dict)
     """The pictures that are not answered before their event is set."""
     held: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once a picture is held."""
+    """Set once a picture is held, or a call hangs."""
+    otherwise: str = "an aisle"
+    """What is said of other pictures."""
+    sees: dict[bytes, list[scene_pb2.Risk]] = field(default_factory=dict)
+    """The risks in a picture; others cannot be analysed."""
+    hazards: dict[str, str] = field(default_factory=lambda: {"spill": "spill", "ladder": "ladder"})
+    """What is claimed of an observation with a word in it; one with a `no` bears nothing out."""
+    hangs: dict[str, int] = field(default_factory=dict)
+    """The RPCs that answer so many calls, and hang at the next."""
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a hanging call is dropped by its caller."""
+    answered: list[tuple[str, ...]] = field(default_factory=list)
+    """The calls that were answered: the RPC and what it was asked."""
 
     async def Describe(self, request, context):  # noqa: N802 - the contract's name
         picture = request.image.data
@@ -49,18 +63,45 @@ class FakePeers(
         if picture in self.holds:
             self.held.set()
             await self.holds[picture].wait()
+        await self._answer("Describe", str(hash(picture)))
         self.described.append(picture)
-        return vision_pb.DescribeResponse(description=self.says.get(picture, "an aisle"))
+        response = vision_pb.DescribeResponse(description=self.says.get(picture, self.otherwise))
+        if request.analyze and picture in self.sees:
+            response.analysis.risks.extend(self.sees[picture])
+        return response
 
     async def Extract(self, request, context):  # noqa: N802 - the contract's name
         asked = request.messages[-1].parts[0].text
         observed = asked.partition("Observation: ")[2]
+        [wanted] = json.loads(request.json_schema)["properties"]
+        await self._answer("Extract", wanted, asked)
         self.judged.append(observed)
+        answers = {
+            "same": self.word in observed,
+            "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
+            "there": " no " not in observed,
+            "severity": "medium",
+        }
         response = reasoning_pb.ExtractResponse()
-        response.value["same"] = self.word in observed
+        response.value[wanted] = answers[wanted]
         return response
 
+    async def Generate(self, request, context):  # noqa: N802 - the contract's name
+        asked = request.messages[-1].parts[0].text
+        await self._answer("Generate", asked)
+        return reasoning_pb.GenerateResponse(text=f"{len(asked.splitlines())} scenes")
+
+    async def _answer(self, *call):
+        if self.hangs.get(call[0], math.inf) <= sum(it[0] == call[0] for it in self.answered):
+            self.held.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left.set()
+        self.answered.append(call)
+
     async def TranscribeUpload(self, request, context):  # noqa: N802 - the contract's name
+        await self._answer("TranscribeUpload", str(hash(request.audio.data)))
         text = f"{len(request.audio.data)} bytes in {request.language or 'any language'}"
         segment = transcript_pb2.Segment(
             start_offset=Duration(nanos=500_000_000), end_offset=Duration(seconds=2), text=text

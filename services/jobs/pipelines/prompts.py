@@ -139,6 +139,7 @@ PRESENT_V1: Final = Prompt(
             {"there": True},
         ),
         (presence_question("explosion", "Two boys are eating lunch."), {"there": False}),
+        (presence_question("landslide", "The table holds two grey cups."), {"there": False}),
     ),
 )
 
