@@ -1,0 +1,87 @@
+import pytest
+
+from services.chassis.errors import InvalidInput
+from services.jobs import intake
+from services.jobs.content import (
+    Draft,
+    Image,
+    JobType,
+    SurveillanceInput,
+    Video,
+    VideoSummaryInput,
+    VlmOnlyInput,
+)
+from tests.doubles.pictures import scene_png
+
+FILM = Video("clip", None, "video")
+IMAGES = (Image("b", None, "images/0"), Image("", None, "images/1"))
+DATA = {"images/0": scene_png(), "images/1": scene_png(), "video": b"moving"}
+
+
+def draft(given):
+    return Draft(given, DATA)
+
+
+async def refused(kind, given, data=DATA):
+    with pytest.raises(InvalidInput) as error:
+        await intake.accept(kind, Draft(given, data))
+    return error.value.code, error.value.violations[0].field
+
+
+async def test_pictures_of_new_types_are_named_and_kept_as_those_of_others():
+    for kind, given in (
+        (JobType.VLM_ONLY, VlmOnlyInput("red?", IMAGES)),
+        (JobType.SURVEILLANCE_V1, SurveillanceInput("", IMAGES)),
+    ):
+        accepted = await intake.accept(kind, draft(given))
+        assert [it.id for it in accepted.input.images] == ["b", "1"]
+        assert [it.key for it in accepted.blobs] == ["images/0", "images/1"]
+
+
+async def test_a_video_is_kept_as_it_came():
+    for kind, given in (
+        (JobType.SURVEILLANCE_V1, SurveillanceInput("", (), FILM)),
+        (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(FILM, "")),
+    ):
+        accepted = await intake.accept(kind, draft(given))
+        assert accepted.input == given
+        assert [(it.key, it.data) for it in accepted.blobs] == [("video", b"moving")]
+
+
+async def test_a_video_beside_pictures_is_refused():
+    given = SurveillanceInput("", IMAGES, FILM)
+    assert await refused(JobType.SURVEILLANCE_V1, given) == (
+        "VIDEO_AND_IMAGES",
+        "input.surveillance_v1.video",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "told"),
+    [
+        (JobType.SURVEILLANCE_V1, SurveillanceInput(""), ("NO_IMAGES", "images")),
+        (JobType.VLM_ONLY, VlmOnlyInput("?", ()), ("NO_IMAGES", "images")),
+        (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(None, ""), ("NO_VIDEO", "video")),
+        (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(FILM, ""), ("NO_VIDEO", "video")),
+    ],
+)
+async def test_a_job_with_nothing_to_look_at_is_refused(kind, given, told):
+    code, field = told
+    assert await refused(kind, given, {"video": b""}) == (code, f"input.{kind}.{field}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "earlier"),
+    [
+        (JobType.SURVEILLANCE_V1, SurveillanceInput("spills"), SurveillanceInput("", (), FILM)),
+        (JobType.SURVEILLANCE_V1, SurveillanceInput("spills"), SurveillanceInput("", IMAGES)),
+        (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(None, "x"), VideoSummaryInput(FILM, "")),
+    ],
+)
+async def test_a_retry_that_brings_nothing_to_look_at_keeps_what_there_was(kind, given, earlier):
+    accepted = await intake.accept(kind, draft(given), instead_of=earlier)
+    assert accepted.blobs == ()
+    assert accepted.input.focus == given.focus
+    assert accepted.input.video == earlier.video
+    if isinstance(earlier, SurveillanceInput):
+        assert accepted.input.images == earlier.images

@@ -1,0 +1,48 @@
+import json
+
+import jsonschema
+import pytest
+
+from services.jobs.pipelines import prompts
+from services.jobs.pipelines.prompts import Prompt
+
+PROMPTS = [it for it in vars(prompts).values() if isinstance(it, Prompt)]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=lambda it: it.name)
+def test_a_prompt_is_a_system_turn_its_examples_and_the_question(prompt):
+    first, *shown, last = prompt.turns("what?")
+    assert (first, last) == (("system", prompt.system), ("user", "what?"))
+    assert [role for role, _ in shown] == ["user", "assistant"] * len(prompt.examples)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS, ids=lambda it: it.name)
+def test_examples_are_answered_as_the_schema_demands(prompt):
+    for role, text in prompt.turns("what?")[1:-1]:
+        if role == "assistant":
+            jsonschema.validate(json.loads(text), prompt.schema)
+
+
+def test_names_tell_prompts_and_their_versions_apart():
+    names = [it.name for it in PROMPTS]
+    assert len(set(names)) == len(names) == 4
+    assert all(name.rpartition("/")[2].isdecimal() for name in names)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        prompts.activity_question("to\nsit", "a\n\nchair\u2028here"),
+        prompts.presence_question("to\nsit", "a\n\nchair\u2028here"),
+    ],
+)
+def test_what_is_asked_of_takes_a_line_each(question):
+    first, second = question.splitlines()
+    assert first.endswith(": to sit")
+    assert second == "Observation: a chair here"
+
+
+def test_a_question_of_a_picture_is_as_long_as_the_vision_room_takes():
+    assert prompts.of_picture("Look:", "") == ""
+    assert prompts.of_picture("Look:", "boxes") == "Look: boxes"
+    assert len(prompts.of_picture("Look:", "x" * 8192)) == 8192
