@@ -28,7 +28,7 @@ test: $(VENV)/.dev protos ## Set up and pass every test.
 	$(BIN)/pytest tests/e2e
 
 test-engines: $(VENV)/.dev $(ENGINES)/.vllm protos ## Set up vLLM for CPUs, and hold it to what every engine promises and to what it can do besides.
-	VLLM_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 180 -p tests.doubles.engine_vllm \
+	VLLM_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 300 -p tests.doubles.engine_vllm \
 		tests/conformance/test_engine.py tests/engines
 
 check: $(VENV)/.dev ## Pass every check that runs nothing: format, lint, types, imports, contract, deployment.
