@@ -37,6 +37,9 @@ class Media(StrEnum):
     """Clips that it is sent whole."""
 
 
+_TOO_MANY: Final = {Media.PICTURES: "TOO_MANY_IMAGES", Media.CLIPS: "TOO_MANY_VIDEOS"}
+
+
 class MediaRefused(InvalidInput):
     """The engine takes at most so many pictures or clips in a request; perhaps none."""
 
@@ -46,7 +49,7 @@ class MediaRefused(InvalidInput):
         else:
             problem = f"the engine takes at most {most} {media.value} in a request"
             remedy = "send fewer"
-        super().__init__(problem, remedy=remedy, code=f"TOO_MANY_{media.name}")
+        super().__init__(problem, remedy=remedy, code=_TOO_MANY[media])
         self.media = media
         self.most = most
 

@@ -1,12 +1,15 @@
 """What vLLM does besides what every engine does: `make test-engines` runs this, nothing else."""
 
 import asyncio
+import io
 import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
-import grpc.aio
+import av
 import pytest
+from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
@@ -56,13 +59,27 @@ def chat(engine: OpenAIEngine, vllm: Vllm) -> Chat:
     return Chat(engine, EngineConfig(listen="127.0.0.1:0", engine_url=vllm.url))
 
 
-def picture(scene: Scene, seed: int = 4) -> Picture:
-    jpeg = encode(draw(scene, random.Random(seed)), "JPEG", quality=90)
+def picture(scene: Scene) -> Picture:
+    jpeg = encode(draw(scene, random.Random(4)), "JPEG", quality=90)
     return Picture(jpeg, PictureType.JPEG)
 
 
 def clip(scene: Scene, frames: int = 6) -> Clip:
-    return Clip(tuple(Frame(picture(scene, seed), seed / 2) for seed in range(frames)))
+    return Clip(tuple(Frame(picture(scene), number / 2) for number in range(frames)))
+
+
+def mp4(scene: Scene) -> bytes:
+    written = io.BytesIO()
+    with av.open(written, "w", format="mp4") as output:
+        stream: Any = output.add_stream("libx264", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 140, 112, "yuv420p"
+        stream.options = {"crf": "10"}
+        # The model was never shown motion: it reads two frames as one picture.
+        for _ in range(8):
+            frame = av.VideoFrame.from_image(draw(scene, random.Random(4)))
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return written.getvalue()
 
 
 def ask(*parts: Text | Picture | Clip) -> list[Message]:
@@ -99,10 +116,10 @@ async def test_its_limits_are_learnt_from_its_refusals(engine: OpenAIEngine) -> 
     assert known == Capabilities(EngineKind.VLLM, "0.32.0", clips=None, schema=True)
     with pytest.raises(InvalidInput) as refused:
         await say(engine, *[picture(SCENES[0])] * (PICTURES + 1))
-    assert refused.value.code == "TOO_MANY_PICTURES"
+    assert refused.value.code == "TOO_MANY_IMAGES"
     with pytest.raises(InvalidInput) as refused:
         await say(engine, clip(SCENES[0]), clip(SCENES[0]))
-    assert refused.value.code == "TOO_MANY_CLIPS"
+    assert refused.value.code == "TOO_MANY_VIDEOS"
     learnt = await engine.capabilities()
     assert (learnt.pictures, learnt.clips) == (PICTURES, 1)
 
@@ -114,15 +131,38 @@ async def test_a_clip_more_than_it_takes_is_shown_as_frames_that_fit(chat: Chat)
     assert answer.input_tokens > PICTURES * 20
 
 
-async def test_a_room_describes_through_it(vllm: Vllm) -> None:
-    async with vision_room(vllm.url) as address, grpc.aio.insecure_channel(address) as channel:
-        stub = pb_grpc.VisionServiceStub(channel)
-        request = pb.DescribeRequest()
-        request.image.data = picture(SCENES[1]).data
-        described = await client.call(stub.Describe, request)
-        assert described.description == SCENES[1].caption
-        model = (await client.call(stub.GetModel, pb.GetModelRequest())).model
-        assert (model.engine, model.native_video, model.structured_output) == ("vllm", True, True)
+@pytest.fixture
+async def room(vllm: Vllm) -> AsyncIterator[pb_grpc.VisionServiceStub]:
+    async with vision_room(vllm.url) as address, client.channel(address) as channel:
+        yield pb_grpc.VisionServiceStub(channel)
+
+
+async def test_a_room_describes_through_it(room: pb_grpc.VisionServiceStub) -> None:
+    request = pb.DescribeRequest(image=image_pb2.Image(data=picture(SCENES[1]).data))
+    assert (await client.call(room.Describe, request)).description == SCENES[1].caption
+    model = (await client.call(room.GetModel, pb.GetModelRequest())).model
+    assert (model.engine, model.native_video, model.structured_output) == ("vllm", True, True)
+
+
+async def test_an_mp4_that_a_room_is_sent_is_read_whole(room: pb_grpc.VisionServiceStub) -> None:
+    film = video_pb2.Video(data=mp4(SCENES[0]), max_frames=8)
+    parts = [chat_pb2.Part(video=film), chat_pb2.Part(text=DESCRIBE.text)]
+    message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)
+    request = pb.GenerateRequest(messages=[message], sampling=chat_pb2.Sampling(temperature=0))
+    answer = await client.call(room.Generate, request)
+    assert set(wording.captions_of(answer.text)) == {SCENES[0].caption}
+    # As pictures, twenty tokens each.
+    assert answer.usage.input_tokens < 8 * 20
+
+
+async def test_a_room_tells_what_it_runs_on_and_drops_its_caches(
+    room: pb_grpc.VisionServiceStub,
+) -> None:
+    device = await client.call(room.GetDevice, pb.GetDeviceRequest())
+    assert device.engine_memory_bytes > 1e9
+    assert (device.running_requests, device.waiting_requests) == (0, 0)
+    released = await client.call(room.ReleaseMemory, pb.ReleaseMemoryRequest())
+    assert list(released.released) == ["prefix cache", "media cache", "encoder cache"]
 
 
 async def until(engine: OpenAIEngine, running: int) -> None:

@@ -70,7 +70,7 @@ async def test_what_vllm_refuses_is_known_from_then_on(
     server.program.owner, server.program.most = "vllm", {"image": 2, "video": 0}
     with pytest.raises(MediaRefused) as refused:
         await send(engine, PICTURE, PICTURE, PICTURE)
-    assert refused.value.code == "TOO_MANY_PICTURES"
+    assert refused.value.code == "TOO_MANY_IMAGES"
     with pytest.raises(MediaRefused):
         await send(engine, CLIP)
     can = await engine.capabilities()

@@ -58,10 +58,10 @@ def test_one_frame_is_kept_where_only_one_may_be() -> None:
 @pytest.mark.parametrize(
     ("parts", "most", "code"),
     [
-        ((PICTURE, PICTURE), 1, "TOO_MANY_PICTURES"),
-        ((PICTURE, clip(5)), 1, "TOO_MANY_PICTURES"),
-        ((PICTURE,), 0, "TOO_MANY_PICTURES"),
-        ((clip(1),), 0, "TOO_MANY_PICTURES"),
+        ((PICTURE, PICTURE), 1, "TOO_MANY_IMAGES"),
+        ((PICTURE, clip(5)), 1, "TOO_MANY_IMAGES"),
+        ((PICTURE,), 0, "TOO_MANY_IMAGES"),
+        ((clip(1),), 0, "TOO_MANY_IMAGES"),
     ],
 )
 def test_more_pictures_than_it_takes_are_refused_without_asking(
