@@ -7,10 +7,18 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
+from services.jobs.adapters.postgres import (
+    Database,
+    PostgresDeliveryStore,
+    PostgresJobQueue,
+    PostgresJobStore,
+    PostgresOutbox,
+)
 from services.jobs.content import CaptionInput, CaptionOutput, JobType
 from services.jobs.domain import NewJob, Progress
 from services.jobs.ports import Place, Selection
+from services.jobs.webhooks.domain import Answer, DeliveryState, Outcome
+from services.jobs.webhooks.ports import DeliverySelection
 from tests.doubles import postgres
 
 LEASE = timedelta(minutes=1)
@@ -27,6 +35,14 @@ MANY = f"""
         current_step)
     SELECT id, 1, now(), 'created', '', '', 0, 0, '' FROM jobs;
     INSERT INTO job_steps (job_id, key, result) SELECT id, 'a', '1' FROM jobs;
+    INSERT INTO webhook_deliveries (job_id, sequence, tenant, url, format, job_state, job_attempt,
+        state, create_time, next_attempt_time)
+    SELECT id, 3, 'acme', 'https://' || mod(row_number() OVER (), 50) || '.example/', 'mesh',
+        'completed', 1, CASE WHEN state IS NULL THEN 'pending' ELSE 'delivered' END, create_time,
+        now()
+    FROM jobs;
+    UPDATE webhook_deliveries SET state = 'dead' WHERE job_id IN (
+        SELECT job_id FROM webhook_deliveries WHERE state = 'delivered' LIMIT 100);
     ANALYZE;
 """
 # The server tells the plan of each statement as it runs it.
@@ -69,6 +85,7 @@ async def test_no_hot_statement_reads_a_whole_table(url):
             assert plans, "nothing was explained"
             for plan in plans:
                 assert "Seq Scan on job" not in plan, plan
+                assert "Seq Scan on webhook" not in plan, plan
             return answer
 
         job = await told(store.create(NEW))
@@ -93,3 +110,21 @@ async def test_no_hot_statement_reads_a_whole_table(url):
         assert len(await told(store.list("acme", Selection(limit=50, after=place)))) == 50
         await told(store.stats("acme"))
         await told(store.cancel("acme", again[0].job.id))
+
+        outbox, deliveries = PostgresOutbox(database), PostgresDeliveryStore(database)
+        busy = {"0.example": 4, "1.example": 1}
+        taken = await told(outbox.claim(limit=32, per_host=4, busy=busy, lease=LEASE))
+        assert len({it.host for it in taken}) == 32
+        await told(outbox.settle(taken[0], Outcome(DeliveryState.DEAD, Answer(410, "no"))))
+        await told(outbox.oldest_age())
+        chosen = DeliverySelection(limit=50)
+        page = await told(deliveries.list("acme", chosen))
+        place = Place(page[-1].create_time, page[-1].id.job_id)
+        for state in (None, DeliveryState.DELIVERED, DeliveryState.DEAD, DeliveryState.PENDING):
+            for after in (None, place):
+                selection = DeliverySelection(limit=50, state=state, after=after)
+                await told(deliveries.list("acme", selection))
+        mine = DeliverySelection(limit=50, job_id=page[0].id.job_id)
+        assert await told(deliveries.list("acme", mine)) == page[:1]
+        await told(deliveries.get("acme", page[0].id))
+        await told(deliveries.replay("acme", page[0].id))

@@ -259,3 +259,14 @@ async def test_a_test_goes_to_no_address_that_a_job_could_not_name(stub):
     with pytest.raises(grpc.RpcError) as refused:
         await stub.TestWebhook(pb.TestWebhookRequest(webhook=webhook))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_whoever_follows_a_job_late_hears_of_its_webhook_before_the_end(jobs, database):
+    job = await ended(jobs, database)
+    await given_up(database)
+    request = job_service_pb2.WatchJobRequest(id=job.id)
+    news = [it async for it in jobs.WatchJob(request, **of("acme"))]
+    kinds = [job_pb2.JobEventKind.Name(it.event.kind) for it in news]
+    assert kinds[-2:] == ["JOB_EVENT_KIND_FAILED", "JOB_EVENT_KIND_WEBHOOK_DEAD"]
+    assert [it.event.sequence for it in news] == [1, 2, 3, 4]
+    assert news[-1].event.text.endswith("_3: it answered 410")
