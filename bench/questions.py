@@ -30,9 +30,14 @@ def photo(width: int, height: int, *, quality: int = 85, seed: int = 1) -> bytes
     coarse = Image.frombytes("RGB", (16, 12), chance.randbytes(16 * 12 * 3))
     soft = coarse.resize((width, height), Image.Resampling.BICUBIC)
     grain = Image.effect_noise((width, height), 24).convert("RGB")
-    encoded = io.BytesIO()
-    Image.blend(soft, grain, 0.25).save(encoded, "JPEG", quality=quality)
-    return encoded.getvalue()
+    return encoded(Image.blend(soft, grain, 0.25), quality=quality)
+
+
+def encoded(image: Image.Image, *, quality: int = 90) -> bytes:
+    """A picture as a JPEG."""
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=quality)
+    return written.getvalue()
 
 
 class Http:
@@ -80,7 +85,9 @@ def generation(data: bytes | None = None) -> pb.GenerateRequest:
 
 
 @asynccontextmanager
-async def asking(parts: Parts, data: bytes) -> AsyncIterator[dict[str, dict[str, Ask]]]:
+async def asking(
+    parts: Parts, data: bytes, *, model: str = "mock"
+) -> AsyncIterator[dict[str, dict[str, Ask]]]:
     """The questions by what is sent and by the way, the first way straight to the engine."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -88,7 +95,7 @@ async def asking(parts: Parts, data: bytes) -> AsyncIterator[dict[str, dict[str,
         stub = pb_grpc.VisionServiceStub(channel)
         engine = Http(session, f"http://{parts['engine'].at}/v1")
         edge = Http(session, f"http://{parts['edge'].at}")
-        encoded = base64.b64encode(data).decode()
+        base64_text = base64.b64encode(data).decode()
 
         def generate(request: pb.GenerateRequest) -> Ask:
             async def ask() -> None:
@@ -109,23 +116,23 @@ async def asking(parts: Parts, data: bytes) -> AsyncIterator[dict[str, dict[str,
 
         yield {
             "text": {
-                "direct": engine.post("/chat/completions", openai_body("mock")),
+                "direct": engine.post("/chat/completions", openai_body(model)),
                 "gRPC": generate(generation()),
                 "REST": edge.post("/mesh/v1/vision:generate", rest()),
                 "vlm_server": edge.post("/api/v1/generate", vlm_server()),
             },
             "image": {
-                "direct": engine.post("/chat/completions", openai_body("mock", data)),
+                "direct": engine.post("/chat/completions", openai_body(model, data)),
                 "gRPC": generate(generation(data)),
                 "REST, raw body": edge.post("/mesh/v1/vision:describeUpload", data, "image/jpeg"),
                 "REST, base64": edge.post(
-                    "/mesh/v1/vision:generate", rest({"image": {"data": encoded}})
+                    "/mesh/v1/vision:generate", rest({"image": {"data": base64_text}})
                 ),
                 "vlm_server, base64": edge.post(
                     "/api/v1/generate", vlm_server({"type": "image", "image": data_url(data)})
                 ),
                 "caption_queue, base64": edge.post(
-                    "/describe", {"image": encoded, "prompt": PROMPT, "max_tokens": TOKENS}
+                    "/describe", {"image": base64_text, "prompt": PROMPT, "max_tokens": TOKENS}
                 ),
             },
         }
