@@ -107,9 +107,10 @@ async def prepare(data: bytes, *, max_pixels: int, field: str) -> PreparedImage:
 
 
 async def require_decodable(data: bytes, *, field: str) -> None:
-    """Raise `InvalidInput` about `field` if a prepared picture cannot be decoded."""
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(_DECODERS, _load, _open(data, field), field)
+    """Raise `InvalidInput` about `field` if `data`, which was prepared, cannot be decoded."""
+    if data.startswith(jpeg.START) and jpeg.has_end(data):
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(_DECODERS, _load, _open(data, field), field)
 
 
 def _prepare(data: bytes, max_pixels: int, field: str) -> PreparedImage:

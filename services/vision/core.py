@@ -44,7 +44,7 @@ class Vision:
         received = self._clock.monotonic()
         _require_conversation(turns)
         opened = await self._viewer.open(placed(turns))
-        async with self._chat.turn():
+        async with self._chat.turn(), self._viewer.blaming(placed(turns), opened):
             answer = await self._chat.ask(await self._viewer.show(turns, opened), sampling)
         return Generated(answer, self._since(received))
 
@@ -57,6 +57,7 @@ class Vision:
         opened = await self._viewer.open(placed(turns))
         async with (
             self._chat.turn(),
+            self._viewer.blaming(placed(turns), opened),
             aclosing(self._chat.stream(await self._viewer.show(turns, opened), sampling)) as deltas,
         ):
             async for delta in deltas:
@@ -68,8 +69,9 @@ class Vision:
         A scene that the model cannot give is a problem told, and no failure of the description.
         """
         received = self._clock.monotonic()
-        opened = await self._viewer.open([("image", sent)])
-        async with self._chat.turn():
+        parts = [("image", sent)]
+        opened = await self._viewer.open(parts)
+        async with self._chat.turn(), self._viewer.blaming(parts, opened):
             prepared = await self._viewer.picture(sent, opened, field="image")
             picture = as_picture(prepared)
             # The same picture gets the same description, as far as the engine keeps that promise.

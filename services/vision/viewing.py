@@ -5,12 +5,13 @@ It knows neither the contract nor which engine answers.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
 from services.chassis import limits
-from services.chassis.errors import InvalidInput
+from services.chassis.errors import Internal, InvalidInput
 from services.engine.domain import (
     Clip,
     Frame,
@@ -95,6 +96,22 @@ class Viewer:
         """Make one picture fit for the model."""
         data, field = _data(sent, opened, field)
         return await image.prepare(data, max_pixels=self._config.image_pixels, field=field)
+
+    @asynccontextmanager
+    async def blaming(
+        self, parts: Iterable[tuple[str, SentPart]], opened: Opened
+    ) -> AsyncIterator[None]:
+        """Ask an engine in a block. When it fails over a picture that cannot be decoded, that is
+        raised instead: `InvalidInput` by the picture's field.
+        """
+        try:
+            yield
+        except (InvalidInput, Internal):
+            for path, part in parts:
+                if isinstance(part, SentPicture):
+                    data, field = _data(part, opened, path)
+                    await image.require_decodable(data, field=field)
+            raise
 
     async def _shown(self, path: str, part: SentPart, opened: Opened) -> Part:
         match part:

@@ -85,3 +85,12 @@ BAD_PICTURES: dict[str, tuple[bytes, str]] = {
     "a TIFF": (encode(Image.new("RGB", (8, 8)), "TIFF"), "IMAGE_UNKNOWN"),
 }
 """Bytes that no room takes, and the code of the error that says so."""
+
+
+def _without_codes(whole: bytes) -> bytes:
+    codes = whole.index(b"\xff\xc4") + 5
+    return whole[:codes] + b"\xff" * 16 + whole[codes + 16 :]
+
+
+BROKEN_JPEG = _without_codes(encode(Image.linear_gradient("L").convert("RGB"), "JPEG"))
+"""Whole by its markers, but its codes are none: only who decodes it finds out."""

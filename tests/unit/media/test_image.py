@@ -9,6 +9,7 @@ from services.chassis.errors import InvalidInput
 from services.media.image import ImageFormat, inspect, prepare, require_decodable
 from tests.doubles.pictures import (
     BAD_PICTURES,
+    BROKEN_JPEG,
     HEIC,
     encode,
     gif_that_declares,
@@ -104,11 +105,11 @@ async def test_a_jpeg_of_a_rare_kind_is_written_anew() -> None:
 async def test_a_jpeg_that_is_passed_on_undecoded_can_be_told_to_be_damaged() -> None:
     good = encode(NOISE, "JPEG")
     await require_decodable(good, field=PATH)
-    codes = good.index(b"\xff\xc4") + 5
-    broken = good[:codes] + b"\xff" * 16 + good[codes + 16 :]
-    assert (await prepare(broken, max_pixels=PIXELS, field=PATH)).data is broken
+    await require_decodable(good[:-2], field=PATH)
+    prepared = await prepare(BROKEN_JPEG, max_pixels=PIXELS, field=PATH)
+    assert prepared.data is BROKEN_JPEG
     with pytest.raises(InvalidInput) as refused:
-        await require_decodable(broken, field=PATH)
+        await require_decodable(BROKEN_JPEG, field=PATH)
     assert refused.value.code == "IMAGE_DAMAGED"
     assert refused.value.violations[0].field == PATH
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from PIL import Image
 
 from services.chassis import call
-from services.chassis.errors import Exhausted, InvalidInput, TimedOut
+from services.chassis.errors import Exhausted, Internal, InvalidInput, TimedOut
 from services.chassis.limits import BODY_BYTES
 from services.engine.domain import (
     FinishReason,
@@ -29,7 +29,7 @@ from services.vision.core import Vision
 from services.vision.domain import Length, Severity, Wish
 from tests.doubles import engine_server as faults
 from tests.doubles.engine_server import EngineServer
-from tests.doubles.pictures import encode, scene_png
+from tests.doubles.pictures import BROKEN_JPEG, encode, scene_png
 from tests.doubles.strangers import stranger
 from tests.doubles.videos import sound_alone, video
 
@@ -206,6 +206,32 @@ async def test_a_scene_that_does_not_fit_is_a_problem_and_never_made_up(
     assert described.answer.text
     assert described.scene is None
     assert "did not give" in described.scene_problem
+
+
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_picture_that_the_engine_cannot_decode_is_named_by_its_place(
+    vision: Vision, server: EngineServer, status: int
+) -> None:
+    broken = SentPicture(BROKEN_JPEG)
+    asked = question(PICTURE, "?", broken)
+    for answer, field in (
+        (vision.generate(asked, Sampling()), "messages[0].parts[2].image"),
+        (anext(vision.generate_stream(asked, Sampling())), "messages[0].parts[2].image"),
+        (vision.describe(broken, PLAIN), "image"),
+    ):
+        server.faults.append(faults.answer_with(status))
+        with pytest.raises(InvalidInput) as refused:
+            await answer
+        assert refused.value.code == "IMAGE_DAMAGED"
+        assert refused.value.violations[0].field == field
+
+
+async def test_good_pictures_are_not_blamed_for_an_engine_that_fails(
+    vision: Vision, server: EngineServer
+) -> None:
+    server.faults.append(faults.answer_with(500))
+    with pytest.raises(Internal):
+        await vision.describe(SentPicture(encode(Image.new("RGB", (64, 64)), "JPEG")), PLAIN)
 
 
 async def test_an_engine_that_refuses_a_schema_harms_no_description(
