@@ -3,7 +3,7 @@ and stops them. It knows neither the contract nor who keeps the jobs; each calle
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -119,7 +119,12 @@ class Jobs:
         return await self._store.stats(call.current().tenant)
 
     async def retry(
-        self, job_id: JobId, *, draft: Draft | None, client_data: ClientData | None
+        self,
+        job_id: JobId,
+        *,
+        draft: Draft | None,
+        client_data: ClientData | None,
+        webhook: Webhook | None = None,
     ) -> Job:
         """Send a job back to work.
 
@@ -129,15 +134,12 @@ class Jobs:
         intake.require_small(client_data)
         job = await self._store.get(call.current().tenant, job_id)
         keeps_steps = draft is None and job.state is not JobState.COMPLETED
-        revision = Revision(client_data=client_data, keeps_steps=keeps_steps)
+        if webhook is not None and webhook.url:
+            webhook = self._policy.accept(webhook)
+        revision = Revision(client_data=client_data, webhook=webhook, keeps_steps=keeps_steps)
         if draft is not None:
             accepted = await intake.accept(job.type, draft, instead_of=job.input)
-            revision = Revision(
-                input=accepted.input,
-                blobs=accepted.blobs or None,
-                client_data=client_data,
-                keeps_steps=keeps_steps,
-            )
+            revision = replace(revision, input=accepted.input, blobs=accepted.blobs or None)
         return await self._store.retry(job, revision)
 
     async def cancel(self, job_id: JobId) -> Job:

@@ -187,6 +187,8 @@ class Revision:
     """The bytes of a new input. None: the bytes stay."""
     client_data: ClientData | None = field(default=None, repr=False)
     """None: it stays."""
+    webhook: Webhook | None = None
+    """None: it stays. With an empty address: nobody is told."""
     keeps_steps: bool = True
     """Whether the work goes on where it stopped, or starts afresh."""
 

@@ -36,7 +36,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
             request_id=request.request_id,
             priority=request.priority,
             run_after=_run_after(request),
-            webhook=wire.webhook_from_pb(request.webhook) if request.HasField("webhook") else None,
+            webhook=wire.webhook_from_pb(request.webhook) if request.webhook.url else None,
         )
         return pb.CreateJobResponse(job=wire.job_to_pb(job))
 
@@ -59,7 +59,10 @@ class JobServicer(pb_grpc.JobServiceServicer):
     async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
         """Send a job back to work."""
         draft = wire.draft_from_pb(request.input) if request.HasField("input") else None
-        job = await self._core.retry(_job_id(request), draft=draft, client_data=_attached(request))
+        webhook = wire.webhook_from_pb(request.webhook) if request.HasField("webhook") else None
+        job = await self._core.retry(
+            _job_id(request), draft=draft, client_data=_attached(request), webhook=webhook
+        )
         return pb.RetryJobResponse(job=wire.job_to_pb(job))
 
     async def CancelJob(

@@ -191,6 +191,29 @@ async def test_a_job_keeps_its_webhook(store):
     assert (await store.get("acme", job.id)).webhook == HOOK
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, HOOK),
+        (Webhook(""), None),
+        (Webhook("https://b.example/", WebhookFormat.MESH), Webhook("https://b.example/")),
+    ],
+)
+async def test_a_retry_may_tell_somebody_else_or_nobody(store, queue, deliveries, given, kept):
+    first = await completed(store, queue)
+    job = await store.retry(first, Revision(webhook=given, keeps_steps=False))
+    assert job.webhook == kept
+    await queue.fail(await claimed(queue), ERROR)
+    assert (await store.get("acme", job.id)).webhook == kept
+    told = [it.webhook for it in await all_of(deliveries)]
+    assert told == [it for it in (kept, HOOK) if it is not None]
+
+
+async def test_a_job_that_told_nobody_may_tell_somebody_after_a_retry(store, queue):
+    first = await completed(store, queue, webhook=None)
+    assert (await store.retry(first, Revision(webhook=HOOK))).webhook == HOOK
+
+
 async def test_a_retried_job_puts_a_message_of_its_own_out_at_its_next_end(
     store, queue, deliveries, outbox
 ):

@@ -115,9 +115,13 @@ class MemoryJobStore:
             kept.steps = {}
         kept.charged = 0
         kept.run_after = kept.waiting_since = datetime.now(UTC)
+        webhook = kept.job.webhook
+        if revision.webhook is not None:
+            webhook = revision.webhook if revision.webhook.url else None
         self._change(
             kept,
             JobEventKind.RETRIED,
+            webhook=webhook,
             state=JobState.PENDING,
             attempt=0,
             output=None,

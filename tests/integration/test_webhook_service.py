@@ -154,6 +154,20 @@ async def test_an_address_that_will_not_be_called_is_refused_by_its_field(jobs, 
     assert "hush" not in refused.value.details()
 
 
+async def test_a_retry_is_held_to_the_same_addresses_and_may_name_nobody(jobs, database):
+    job = await ended(jobs, database)
+    asked = job_service_pb2.RetryJobRequest(id=job.id, webhook={"url": "https://10.0.0.7/"})
+    with pytest.raises(grpc.RpcError) as refused:
+        await jobs.RetryJob(asked, **of("acme"))
+    assert refused.value.details().startswith("webhook.url: ")
+    asked = job_service_pb2.RetryJobRequest(id=job.id, webhook={"url": ""})
+    assert not (await jobs.RetryJob(asked, **of("acme"))).job.HasField("webhook")
+
+
+async def test_a_job_may_name_nobody(jobs):
+    assert not (await create(jobs, job_pb2.Webhook(url=""))).HasField("webhook")
+
+
 async def test_a_host_that_the_operator_allows_may_be_called_over_http(jobs):
     webhook = job_pb2.Webhook(url="http://127.0.0.1:9000/done")
     assert (await create(jobs, webhook)).webhook.url == webhook.url

@@ -47,8 +47,7 @@ def creation_from_body(body: bytes) -> service_pb.CreateJobRequest:
     if not named.images:
         named.domain.CopyFrom(_domain(sent.domain_id, sent.query))
     asked = service_pb.CreateJobRequest(type=kind, input=given)
-    if sent.input.webhook_url:
-        asked.webhook.CopyFrom(_webhook(sent.input.webhook_url))
+    asked.webhook.CopyFrom(_webhook(sent.input))
     keep(asked.client_data, _kept({name: read[name] for name in _KEPT}))
     return asked
 
@@ -73,6 +72,7 @@ def retry_to_pb(job: pb.Job, retry: Retry) -> service_pb.RetryJobRequest:
     if not named.images and before.HasField("domain"):
         named.domain.CopyFrom(before.domain)
     asked.input.CopyFrom(given)
+    asked.webhook.CopyFrom(_webhook(retry.revision.input))
     asked.client_data.CopyFrom(job.client_data)
     keep(asked.client_data, retry.kept)
     return asked
@@ -214,8 +214,8 @@ def _domain(domain_id: str, query: Query) -> job_input_pb2.DomainQuery:
     )
 
 
-def _webhook(url: str) -> pb.Webhook:
-    return pb.Webhook(url=url, format=pb.WEBHOOK_FORMAT_VLM_NODE)
+def _webhook(sent: Input) -> pb.Webhook:
+    return pb.Webhook(url=sent.webhook_url or "", format=pb.WEBHOOK_FORMAT_VLM_NODE)
 
 
 def _kept(sent: dict[str, Any]) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def test_a_picture_may_be_elsewhere_and_its_address_is_not_kept(picture):
 def test_nobody_is_told_where_no_webhook_is_named(url):
     sent = changed(CREATE, input=changed(INPUT, webhook_url=url))
     (ask,), _ = tell(vlm_node.create(body(sent)), service_pb.CreateJobResponse(job=job()))
-    assert not ask.request.HasField("webhook")
+    assert ask.request.webhook.url == ""
 
 
 def test_a_webhook_speaks_as_vlm_nodes_does():
@@ -471,6 +471,18 @@ def test_a_retry_without_pictures_fetches_what_the_job_fetched():
         service_pb.RetryJobResponse(job=stored),
     )
     assert ask.request.input.vlm_only.domain.domain_id == "the-domain"
+    assert ask.request.webhook.url == REAL["input"]["webhook_url"]
+
+
+def test_a_retry_without_a_webhook_tells_nobody_any_more():
+    stored = sent_job(state=pb.JOB_STATE_FAILED)
+    (_, ask), _ = tell(
+        vlm_node.retry(put(input=INPUT | {"webhook_url": ""})),
+        service_pb.GetJobResponse(job=stored),
+        service_pb.RetryJobResponse(job=stored),
+    )
+    assert ask.request.HasField("webhook")
+    assert ask.request.webhook.url == ""
 
 
 FOUND = service_pb.GetJobResponse(job=job(state=pb.JOB_STATE_RUNNING))

@@ -35,7 +35,10 @@ RETRY: Final[TextClause] = text(
         UPDATE jobs SET
             state = NULL, attempt = 0, output = NULL, error = NULL, end_time = NULL,
             input = coalesce(CAST(:input AS json), input),
-            client_data = coalesce(CAST(:client_data AS json), client_data)
+            client_data = coalesce(CAST(:client_data AS json), client_data),
+            webhook_url = nullif(coalesce(:webhook_url, webhook_url), ''),
+            webhook_format = CASE :webhook_url
+                WHEN '' THEN NULL ELSE coalesce(:webhook_format, webhook_format) END
         FROM (SELECT id, state FROM jobs WHERE id = :id FOR NO KEY UPDATE) AS before
         WHERE jobs.id = before.id AND tenant = :tenant AND before.state IS NOT NULL
             AND last_sequence = :last_sequence

@@ -114,6 +114,8 @@ class PostgresJobStore:
             "client_data": None
             if revision.client_data is None
             else json.dumps(revision.client_data),
+            "webhook_url": revision.webhook.url if revision.webhook else None,
+            "webhook_format": revision.webhook.format if revision.webhook else None,
             "keeps_steps": revision.keeps_steps,
         }
         async with self._database.transaction() as connection:
