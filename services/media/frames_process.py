@@ -13,13 +13,17 @@ from typing import Any, BinaryIO
 from services.chassis.limits import MEBIBYTE
 from services.media.frames import Refused, Sampling, sampled
 
-MEMORY_BYTES = 1536 * MEBIBYTE
+READY = b"ready"
+"""What the process says before it looks at the video: from here on a failure is the video's."""
+MEMORY_BYTES = 1024 * MEBIBYTE
 """The address space of the process: a decoder may keep 16 frames of the largest size."""
 
 
 def main(arguments: list[str], given: BinaryIO, told: BinaryIO) -> None:
     """Read a video from `given`, write its frames to `told`, last why there are no more."""
     sampling = Sampling(**json.loads(arguments[0]))
+    told.write(READY)
+    told.flush()
     end: dict[str, Any] = {}
 
     def frames() -> Iterator[tuple[float, bytes]]:

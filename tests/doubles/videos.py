@@ -75,7 +75,6 @@ def mp4_that_counts(samples: int) -> bytes:
     whole = bytearray(video("mp4"))
     at = whole.index(b"stsz") + 8
     whole[at : at + 8] = (1).to_bytes(4, "big") + samples.to_bytes(4, "big")
-    at = whole.index(b"stsc") + 8
     at = whole.index(b"stsc") + 12
     whole[at + 4 : at + 8] = samples.to_bytes(4, "big")
     return bytes(whole)
