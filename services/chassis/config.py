@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class ConfigError(Exception):
@@ -33,6 +33,10 @@ class Config(BaseSettings):
         folder = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
         try:
             return cls(_secrets_dir=folder if folder.is_dir() else None)  # type: ignore[call-arg]
+        except SettingsError as refused:
+            # It names the field alone, between quotes.
+            name = str(refused).split('"')[1]
+            raise ConfigError(f"{cls._variable((name,))}: must be JSON") from None
         except ValidationError as refused:
             lines = [f"{cls._variable(error['loc'])}: {error['msg']}" for error in refused.errors()]
             raise ConfigError("; ".join(lines)) from None

@@ -20,6 +20,7 @@ from services.jobs.adapters.postgres import (
     PostgresMediaIndex,
 )
 from services.jobs.adapters.receiver import HttpReceiver
+from services.jobs.capacity import Capacity
 from services.jobs.config import JobsConfig, WebhookConfig
 from services.jobs.core import Jobs
 from services.jobs.media import MediaKeeper
@@ -43,7 +44,11 @@ async def main() -> None:
         Database(config.database_url.get_secret_value()) as database,
         HttpReceiver(guard) as receiver,
     ):
-        core = Jobs(PostgresJobStore(database), policy=policy)
+        store = PostgresJobStore(database)
+        capacity = Capacity(
+            store, types=config.capacities, tenant=config.tenant_capacity, clock=clock
+        )
+        core = Jobs(store, capacity=capacity, policy=policy)
         sender = Sender(receiver, signer, clock)
         webhooks = Webhooks(PostgresDeliveryStore(database), sender, signer, policy)
         blobs = objects.store_at(config.media_url)

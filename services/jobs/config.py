@@ -3,12 +3,15 @@
 import base64
 import binascii
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis import limits
 from services.chassis.config import Config, RoomConfig
+from services.jobs.capacity import TENANT_JOBS
+from services.jobs.content import JobType
 from services.jobs.media import MediaRules
 from services.media.config import Allowed
 
@@ -56,6 +59,13 @@ class JobsConfig(RoomConfig, DatabaseConfig, StoreConfig):
     """The variables of the room that begin with `JOBS_`."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")
+
+    capacities: dict[JobType, Annotated[int, Field(ge=1)]] = Field(default={})
+    """How many jobs of a type may wait, as JSON such as {"caption_v1": 100}; more are refused until
+    some are done. Types that are left out have no bound of their own.
+    """
+    tenant_capacity: int = Field(default=TENANT_JOBS, ge=1)
+    """How many jobs of one tenant may wait."""
 
 
 class WebhookConfig(Config):
@@ -125,7 +135,15 @@ class WorkerConfig(RoomConfig):
     patience_seconds: float = Field(default=24 * 3600.0, ge=1)
     """How long after its creation or retry a job is tried again while an engine is down."""
     sweep_seconds: float = Field(default=60.0, ge=0.05, le=3600)
-    """How often it removes media that has expired and that no job holds."""
+    """How often it removes what is not needed: media that has expired and that no job holds, and
+    jobs whose retention is over.
+    """
+    retention_days: float = Field(default=30.0, ge=0, le=36_500)
+    """How long a job is kept after its end, with all that belongs to it. Zero: for ever."""
+    type_limits: dict[JobType, Annotated[int, Field(ge=1)]] = Field(default={})
+    """How many jobs of a type all workers together work on at most, as JSON such as
+    {"caption_v1": 2}. Give every worker the same. Types that are left out have no limit.
+    """
     backoff_seconds: float = Field(default=15.0, ge=0.1, le=3600)
     """The longest wait between two attempts, unless the engine asks for a longer one."""
     webhook_concurrency: int = Field(default=32, ge=1, le=1000)

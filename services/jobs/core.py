@@ -10,8 +10,9 @@ from typing import Final
 from opentelemetry import propagate
 
 from services.chassis import call
-from services.chassis.errors import InvalidInput
+from services.chassis.errors import Exhausted, InvalidInput
 from services.jobs import intake, pages
+from services.jobs.capacity import Capacity
 from services.jobs.content import Draft, JobType
 from services.jobs.domain import (
     ClientData,
@@ -55,8 +56,15 @@ class News:
 class Jobs:
     """Keeps jobs for clients."""
 
-    def __init__(self, store: JobStore, *, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        *,
+        capacity: Capacity | None = None,
+        policy: Policy | None = None,
+    ) -> None:
         self._store = store
+        self._capacity = capacity or Capacity(store)
         self._policy = policy or Policy(Guard(), http=False)
 
     async def create(
@@ -89,7 +97,17 @@ class Jobs:
             run_after=run_after,
             webhook=self._policy.accept(webhook) if webhook else None,
         )
-        return await self._store.create(new)
+        try:
+            async with self._capacity.place(new.tenant, kind):
+                return await self._store.create(new)
+        except Exhausted:
+            # Who asks again has had a place for long.
+            if new.request_id is None:
+                raise
+            known = await self._store.known(new.tenant, new.request_id)
+            if known is None:
+                raise
+            return known
 
     async def get(self, job_id: JobId) -> Job:
         """Tell of one job."""

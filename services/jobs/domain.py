@@ -175,6 +175,10 @@ class QueueStats:
     pending: int
     running: int
     """Those that are being cancelled among them: a worker holds them still."""
+    longest_due: timedelta | None = None
+    """How long ago the first of those that wait became due. None: none is due."""
+    counts: Mapping[tuple[JobType, JobState], int] = field(default_factory=dict)
+    """All jobs that are kept."""
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,10 @@ class JobStore(Protocol):
         """Keep a job, or return the first one of its request id."""
         ...
 
+    async def known(self, tenant: str, request_id: str) -> Job | None:
+        """Return the job of a request id, if there is one."""
+        ...
+
     async def get(self, tenant: str, job_id: JobId) -> Job:
         """Return one job."""
         ...
@@ -81,7 +85,11 @@ class JobStore(Protocol):
         ...
 
     async def stats(self, tenant: str) -> QueueStats:
-        """Count the jobs that wait and those that workers hold."""
+        """Count a tenant's jobs."""
+        ...
+
+    async def waiting(self) -> Mapping[tuple[str, JobType], int]:
+        """Count the jobs that wait, by tenant and type."""
         ...
 
     async def events(self, job: Job, *, after: int) -> Sequence[JobEvent]:
@@ -106,7 +114,10 @@ class JobQueue(Protocol):
     """
 
     async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Claim]:
-        """Take up the jobs that have waited longest, at most `limit`."""
+        """Take up jobs, at most `limit`: the most urgent ones, and of those the longest due.
+
+        Of a type that has a limit no more are taken than all workers together may hold.
+        """
         ...
 
     async def heartbeat(
@@ -119,6 +130,13 @@ class JobQueue(Protocol):
         """Take jobs from workers whose lease ran out, and tell how many.
 
         They wait for another worker, or fail when their attempts are used up.
+        """
+        ...
+
+    async def forget(self, age: timedelta) -> int:
+        """Delete jobs that ended longer ago, with all that belongs to them, and tell how many.
+
+        Zero: there are no more. Any number of workers may do so at once.
         """
         ...
 

@@ -85,7 +85,7 @@ class JobServicer(pb_grpc.JobServiceServicer):
     ) -> pb.GetQueueStatsResponse:
         """Tell how much work waits and runs."""
         stats = await self._core.stats()
-        return pb.GetQueueStatsResponse(pending_jobs=stats.pending, running_jobs=stats.running)
+        return wire.stats_to_pb(stats)
 
 
 class SessionServicer(session_pb_grpc.SessionServiceServicer):

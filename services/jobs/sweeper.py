@@ -1,23 +1,28 @@
-"""Removes media that has expired and that no job holds. Any number of workers may do so at once."""
+"""Removes, now and then, what nobody needs any more. Any number of workers may do so at once."""
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from services.chassis.errors import MeshError
-from services.jobs.media import MediaKeeper
+
+Sweep = Callable[[], Awaitable[int]]
+"""Does a part and tells how many it found; with none it is done."""
 
 _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
 async def running(
-    media: MediaKeeper, *, seconds: float, chance: Callable[[], float] = random.random
+    sweeps: Mapping[str, Sweep], *, seconds: float, chance: Callable[[], float] = random.random
 ) -> AsyncIterator[None]:
-    """Sweep about every so many seconds for a block. What fails is tried again the next time."""
-    sweeping = asyncio.create_task(_sweep(media, seconds, chance))
+    """Sweep about every so many seconds for a block, each kind of thing until no more is found.
+
+    What fails is tried again the next time.
+    """
+    sweeping = asyncio.create_task(_sweep(sweeps, seconds, chance))
     try:
         yield
     finally:
@@ -26,12 +31,17 @@ async def running(
             await sweeping
 
 
-async def _sweep(media: MediaKeeper, seconds: float, chance: Callable[[], float]) -> None:
+async def _sweep(sweeps: Mapping[str, Sweep], seconds: float, chance: Callable[[], float]) -> None:
     while True:
         # Spread by chance, so that workers that began together do not all come together.
         await asyncio.sleep(seconds * (0.5 + chance()))
-        try:
-            while await media.sweep():
-                pass
-        except MeshError as error:
-            _log.warning("cannot sweep media", extra={"reason": error.code})
+        for what, sweep in sweeps.items():
+            await _sweep_all(what, sweep)
+
+
+async def _sweep_all(what: str, sweep: Sweep) -> None:
+    try:
+        while await sweep():
+            pass
+    except MeshError as error:
+        _log.warning("cannot sweep", extra={"what": what, "reason": error.code})

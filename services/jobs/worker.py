@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from services.chassis import names, process
@@ -105,7 +106,8 @@ class Worker:
                 task = group.create_task(self._attempt(attempt, bell))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            if not free or len(claims) < free:
+            # Fewer than there are places may be all, or all that the limits of one type left.
+            if not free or not claims or (len(claims) < free and not self._config.type_limits):
                 await bell.wait(self._config.poll_seconds)
 
     def _places(self) -> int:
@@ -208,13 +210,16 @@ async def main() -> None:
         Server(config).running() as address,
     ):
         name = f"{socket.gethostname()}/{os.getpid()}"
-        queue = PostgresJobQueue(database)
+        queue = PostgresJobQueue(database, type_limits=config.type_limits)
         blobs = objects.store_at(peers_config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, peers_config.media_rules)
         worker = Worker(queue, rooms, config, name=name, clock=clock)
         sender = Sender(receiver, Signer(told.keys), clock)
         deliverer = Deliverer(PostgresOutbox(database), sender, wire.message_of, config)
-        sweeping = sweeper.running(media, seconds=config.sweep_seconds)
+        sweeps: dict[str, sweeper.Sweep] = {"media": media.sweep, "sums": queue.add_up}
+        if config.retention_days:
+            sweeps["jobs"] = partial(queue.forget, timedelta(days=config.retention_days))
+        sweeping = sweeper.running(sweeps, seconds=config.sweep_seconds)
         # Each in a task of its own, so that all drain at the same time.
         async with asyncio.TaskGroup() as group:
             for block in (worker.running(), deliverer.running(), sweeping):

@@ -8,7 +8,15 @@ import pytest
 
 from services.chassis.errors import Conflict, NotFound, Precondition
 from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
-from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobType, Observation
+from services.jobs.content import (
+    Blob,
+    CaptionInput,
+    CaptionOutput,
+    Image,
+    JobType,
+    Observation,
+    TranscriptionInput,
+)
 from services.jobs.domain import (
     Failure,
     JobError,
@@ -32,6 +40,7 @@ NEW = NewJob(tenant="acme", type=JobType.CAPTION_V1, input=INPUT, blobs=(PICTURE
 OUTPUT = CaptionOutput((Observation("front", TAKEN, "a box"),))
 ERROR = JobError("UNAVAILABLE", "the engine is down", retryable=True)
 K = JobEventKind
+S = JobState
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +58,19 @@ async def keeper(request):
     with postgres.database(request.getfixturevalue("postgres_server")) as url:
         async with Database(url) as database:
             yield PostgresJobStore(database), PostgresJobQueue(database)
+
+
+@pytest.fixture(params=["postgres", "memory"])
+async def limited(request):
+    """A store and a queue of which two captions are held at most."""
+    limits = {JobType.CAPTION_V1: 2}
+    if request.param == "memory":
+        memory = MemoryJobStore(limits)
+        yield memory, memory
+        return
+    with postgres.database(request.getfixturevalue("postgres_server")) as url:
+        async with Database(url) as database:
+            yield PostgresJobStore(database), PostgresJobQueue(database, type_limits=limits)
 
 
 @pytest.fixture
@@ -164,10 +186,84 @@ async def test_stats_count_what_waits_and_what_is_held_of_one_tenant(store, queu
         await store.create(replace(NEW, tenant=tenant))
     held, done, *_ = await queue.claim("worker-1", limit=2, lease=LEASE)
     await queue.complete(done, OUTPUT)
-    assert await store.stats("acme") == QueueStats(pending=2, running=1)
+    assert (await numbers(store)) == (2, 1, {S.PENDING: 2, S.RUNNING: 1, S.COMPLETED: 1})
     await store.cancel("acme", held.job.id)
-    assert await store.stats("acme") == QueueStats(pending=2, running=1)
-    assert await store.stats("other") == QueueStats(pending=1, running=0)
+    assert (await numbers(store)) == (2, 1, {S.PENDING: 2, S.CANCELLING: 1, S.COMPLETED: 1})
+    await queue.release(held)
+    assert (await numbers(store)) == (2, 0, {S.PENDING: 2, S.CANCELLED: 1, S.COMPLETED: 1})
+    await store.retry(await store.get("acme", done.job.id), Revision())
+    assert (await numbers(store)) == (3, 0, {S.PENDING: 3, S.CANCELLED: 1})
+    assert (await numbers(store, "other")) == (1, 0, {S.PENDING: 1})
+    assert await store.stats("nobody") == QueueStats(0, 0)
+
+
+async def numbers(store, tenant="acme"):
+    stats = await store.stats(tenant)
+    assert {kind for kind, _ in stats.counts} <= {JobType.CAPTION_V1}
+    return stats.pending, stats.running, {state: n for (_, state), n in stats.counts.items()}
+
+
+async def test_stats_tell_how_long_the_first_has_been_due(store, queue):
+    await store.create(replace(NEW, run_after=datetime.now(UTC) + timedelta(hours=1)))
+    assert (await store.stats("acme")).longest_due is None
+    await store.create(NEW)
+    first = (await store.stats("acme")).longest_due
+    assert first < (await store.stats("acme")).longest_due < timedelta(minutes=1)
+
+
+async def test_what_waits_is_counted_by_tenant_and_type(store, queue):
+    given = TranscriptionInput("", "")
+    for new in (NEW, NEW, replace(NEW, type=JobType.TRANSCRIPTION_V1, input=given)):
+        await store.create(new)
+    await store.create(replace(NEW, tenant="other"))
+    await claim_one(queue)
+    assert dict(await store.waiting()) == {
+        ("acme", JobType.CAPTION_V1): 1,
+        ("acme", JobType.TRANSCRIPTION_V1): 1,
+        ("other", JobType.CAPTION_V1): 1,
+    }
+
+
+async def test_a_job_is_found_by_its_request_id(store):
+    job = await store.create(replace(NEW, request_id="r"))
+    assert await store.known("acme", "r") == job
+    assert await store.known("acme", "s") is None
+    assert await store.known("other", "r") is None
+
+
+async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_is_its(store, queue):
+    ended, young, waits = [await store.create(NEW) for _ in range(3)]
+    claims = {claim.job.id: claim for claim in await queue.claim("w", limit=2, lease=LEASE)}
+    claim = claims[ended.id]
+    await queue.record_step(claim, "a", 1, text="", progress=Progress(1, 1))
+    await queue.complete(claim, OUTPUT)
+    assert await queue.forget(timedelta(hours=1)) == 0
+    assert await queue.forget(timedelta(0)) == 1
+    assert await queue.forget(timedelta(0)) == 0
+    with pytest.raises(NotFound):
+        await store.get("acme", ended.id)
+    assert [it.id for it in await store.list("acme", Selection(limit=9))] == [waits.id, young.id]
+    assert (await numbers(store)) == (1, 1, {S.PENDING: 1, S.RUNNING: 1})
+
+
+async def test_no_more_of_a_limited_type_are_held_than_may_be(limited):
+    store, queue = limited
+    given = TranscriptionInput("", "")
+    for _ in range(6):
+        await store.create(NEW)
+    other = await store.create(replace(NEW, type=JobType.TRANSCRIPTION_V1, input=given))
+    # Two captions may be held at once; the transcription stands behind six of them.
+    many = await asyncio.gather(*(queue.claim(f"w-{n}", limit=3, lease=LEASE) for n in range(4)))
+    claims = [claim for some in many for claim in some]
+    claims += await queue.claim("w-5", limit=3, lease=LEASE)
+    held = [claim.job.type for claim in claims]
+    assert sorted(held) == [JobType.CAPTION_V1, JobType.CAPTION_V1, JobType.TRANSCRIPTION_V1]
+    assert await queue.claim("w-1", limit=9, lease=LEASE) == []
+    caption = next(claim for claim in claims if claim.job.id != other.id)
+    with queue.work() as bell:
+        await listening(store)
+        await rings(bell, queue.complete(caption, OUTPUT))
+    assert len(await queue.claim("w-1", limit=9, lease=LEASE)) == 1
 
 
 async def test_a_job_is_claimed_once_however_many_ask(store, queue):

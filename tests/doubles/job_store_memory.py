@@ -1,6 +1,7 @@
 """Jobs kept in a dictionary: store and queue in one, for the tests of those who use them."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -46,7 +47,8 @@ class Kept:
 class MemoryJobStore:
     """Sits the same exam as PostgreSQL. A claim allows three attempts."""
 
-    def __init__(self):
+    def __init__(self, type_limits=None):
+        self.type_limits = type_limits or {}
         self.kept: dict[JobId, Kept] = {}
         self.bells = Bells()
         self.ended = lambda job: None
@@ -151,7 +153,25 @@ class MemoryJobStore:
 
     async def stats(self, tenant):
         states = [kept.job.state for kept in self.kept.values() if kept.job.tenant == tenant]
-        return QueueStats(states.count(JobState.PENDING), sum(it in HELD for it in states))
+        mine = [kept for kept in self.kept.values() if kept.job.tenant == tenant]
+        now = datetime.now(UTC)
+        due = [it.run_after for it in mine if it.job.state is JobState.PENDING]
+        return QueueStats(
+            states.count(JobState.PENDING),
+            sum(it in HELD for it in states),
+            max((now - it for it in due if it <= now), default=None),
+            Counter((it.job.type, it.job.state) for it in mine),
+        )
+
+    async def waiting(self):
+        waits = (it.job for it in self.kept.values() if it.job.state is JobState.PENDING)
+        return Counter((job.tenant, job.type) for job in waits)
+
+    async def known(self, tenant, request_id):
+        for kept in self.kept.values():
+            if (kept.new.tenant, kept.new.request_id) == (tenant, request_id):
+                return kept.job
+        return None
 
     async def events(self, job, *, after):
         events = self._of(job.tenant, job.id).events
@@ -172,7 +192,14 @@ class MemoryJobStore:
             if kept.job.state is JobState.PENDING and kept.run_after <= now
         ]
         claims = []
-        for kept in sorted(due, key=lambda kept: (-kept.job.priority, kept.run_after))[:limit]:
+        held = Counter(it.job.type for it in self.kept.values() if it.job.state in HELD)
+        for kept in sorted(due, key=lambda kept: (-kept.job.priority, kept.run_after)):
+            kind = kept.job.type
+            if len(claims) == limit:
+                break
+            if held[kind] >= self.type_limits.get(kind, len(self.kept)):
+                continue
+            held[kind] += 1
             kept.token += 1
             kept.charged += 1
             kept.lease_expires = now + lease
@@ -216,6 +243,14 @@ class MemoryJobStore:
         if expired:
             self.bells.ring("work")
         return len(expired)
+
+    async def forget(self, age):
+        now = datetime.now(UTC)
+        old = [it.job for it in self.kept.values() if it.job.state.is_terminal]
+        old = [job for job in old if job.end_time < now - age]
+        for job in old:
+            del self.kept[job.id]
+        return len(old)
 
     async def steps(self, claim):
         return dict(self.kept[claim.job.id].steps)
@@ -285,6 +320,8 @@ class MemoryJobStore:
             changes["progress"] = replace(kept.job.progress, current_step="")
         end_time = datetime.now(UTC) if state.is_terminal else None
         kept.lease_expires = None
+        if kept.job.type in self.type_limits:
+            self.bells.ring("work")
         self._change(
             kept,
             kind,

@@ -72,6 +72,7 @@ async def test_no_hot_statement_reads_a_whole_table(url):
     plans: list[str] = []
     async with Database(url) as database:
         store, queue = PostgresJobStore(database), PostgresJobQueue(database)
+        limited = PostgresJobQueue(database, type_limits={JobType.CAPTION_V1: 58})
 
         @event.listens_for(database._engine.sync_engine, "connect")
         def listen(connection, _):
@@ -109,7 +110,10 @@ async def test_no_hot_statement_reads_a_whole_table(url):
         place = Place(page[-1].create_time, page[-1].id)
         assert len(await told(store.list("acme", Selection(limit=50, after=place)))) == 50
         await told(store.stats("acme"))
+        await told(store.waiting())
         await told(store.cancel("acme", again[0].job.id))
+        assert len(await told(limited.claim("worker-1", limit=50, lease=LEASE))) == 9
+        assert await told(queue.forget(timedelta(days=1))) == 0
 
         outbox, deliveries = PostgresOutbox(database), PostgresDeliveryStore(database)
         busy = {"0.example": 4, "1.example": 1}

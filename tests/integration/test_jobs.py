@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc.error_details_pb2 import BadRequest
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from grpc_status import rpc_status
 from mesh.jobs.v1 import job_input_pb2, job_pb2, session_service_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
@@ -27,7 +27,8 @@ from services.chassis import client
 from services.chassis.config import RoomConfig
 from services.chassis.server import Server
 from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
-from services.jobs.content import CaptionOutput, Observation
+from services.jobs.capacity import Capacity
+from services.jobs.content import CaptionOutput, JobType, Observation
 from services.jobs.core import Jobs
 from services.jobs.domain import JobError, Progress
 from services.jobs.rpc import JobServicer, SessionServicer
@@ -54,6 +55,11 @@ async def database(postgres_server) -> AsyncIterator[Database]:
             yield opened
 
 
+def jobs_in(database, **bounds) -> Jobs:
+    store = PostgresJobStore(database)
+    return Jobs(store, capacity=Capacity(store, **bounds))
+
+
 @pytest.fixture
 def queue(database) -> PostgresJobQueue:
     return PostgresJobQueue(database)
@@ -61,7 +67,7 @@ def queue(database) -> PostgresJobQueue:
 
 @pytest.fixture
 async def channel(database) -> AsyncIterator[grpc.aio.Channel]:
-    core = Jobs(PostgresJobStore(database))
+    core = jobs_in(database)
     server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
     services = [
         (add_JobServiceServicer_to_server, JobServicer(core), pb, "JobService"),
@@ -413,8 +419,33 @@ async def test_the_queue_is_told_of_to_each_tenant_as_its_own(stub, queue):
     request = pb.GetQueueStatsRequest()
     mine = await stub.GetQueueStats(request, metadata=[("x-mesh-tenant", "acme")])
     theirs = await stub.GetQueueStats(request, metadata=[("x-mesh-tenant", "other")])
-    assert mine == pb.GetQueueStatsResponse(pending_jobs=1, running_jobs=1)
-    assert theirs == pb.GetQueueStatsResponse(pending_jobs=1)
+    assert (mine.pending_jobs, mine.running_jobs) == (1, 1)
+    assert 0 < mine.oldest_pending_age.ToTimedelta().total_seconds() < 60
+    assert list(mine.counts) == [
+        pb.JobCount(type="caption_v1", state=STATE.JOB_STATE_PENDING, jobs=1),
+        pb.JobCount(type="caption_v1", state=STATE.JOB_STATE_RUNNING, jobs=1),
+    ]
+    assert (theirs.pending_jobs, theirs.running_jobs, len(theirs.counts)) == (1, 0, 1)
+
+
+async def test_a_full_queue_refuses_with_a_time_and_still_knows_who_was_in(database):
+    core = jobs_in(database, types={JobType.CAPTION_V1: 1})
+    server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
+    service = pb.DESCRIPTOR.services_by_name["JobService"]
+    server.add(add_JobServiceServicer_to_server, JobServicer(core), service)
+    async with server.running() as address, client.channel(address) as opened:
+        stub = JobServiceStub(opened)
+        first = await create(stub, request_id="r")
+        with pytest.raises(grpc.RpcError) as error:
+            await create(stub)
+        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        retry = RetryInfo()
+        assert any(it.Unpack(retry) for it in rpc_status.from_call(error.value).details)
+        assert retry.retry_delay.ToTimedelta() == timedelta(seconds=5)
+        assert await create(stub, request_id="r") == first
+        with pytest.raises(grpc.RpcError):
+            await create(stub, request_id="s")
+    assert await PostgresJobStore(database).waiting() == {("acme", JobType.CAPTION_V1): 1}
 
 
 async def test_what_is_not_built_says_so(channel):
@@ -434,7 +465,7 @@ async def test_a_database_that_is_gone_is_told_as_unavailable():
         server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
         register = add_JobServiceServicer_to_server
         service = pb.DESCRIPTOR.services_by_name["JobService"]
-        server.add(register, JobServicer(Jobs(PostgresJobStore(database))), service)
+        server.add(register, JobServicer(jobs_in(database)), service)
         async with server.running() as address, client.channel(address) as opened:
             code, told, _ = await refused(create(JobServiceStub(opened)))
     assert code is grpc.StatusCode.UNAVAILABLE

@@ -161,13 +161,12 @@ async def test_the_sweeper_removes_what_was_deleted_and_leaves_the_rest(stub, ke
     await delete(stub, gone.uri)
     done = asyncio.Event()
 
-    class Watched:
-        async def sweep(self):
-            more = await keeper.sweep()
-            done.set()
-            return more
+    async def sweep():
+        more = await keeper.sweep()
+        done.set()
+        return more
 
-    async with sweeper.running(Watched(), seconds=0.05), asyncio.timeout(20):
+    async with sweeper.running({"media": sweep}, seconds=0.05), asyncio.timeout(20):
         await done.wait()
     assert len(files(folder)) == 1
     assert (await get(stub, stays.uri)).data == PICTURE

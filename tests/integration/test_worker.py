@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,19 +15,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.chassis import client
 from services.chassis.clock import SystemClock
-from services.chassis.errors import InvalidInput
+from services.chassis.errors import Conflict, InvalidInput, Precondition
 from services.jobs import peers
 from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
 from services.jobs.config import PeersConfig, WorkerConfig
 from services.jobs.content import (
     Blob,
     CaptionInput,
+    CaptionOutput,
     Image,
     JobType,
     TaskTimingInput,
     TranscriptionInput,
 )
-from services.jobs.domain import JobEventKind, JobState, NewJob
+from services.jobs.domain import JobEventKind, JobState, NewJob, Progress
+from services.jobs.ports import Selection
 from services.jobs.worker import Worker
 from tests.doubles import keys, peers_fake, postgres
 from tests.doubles.engine_llama import free_port
@@ -176,7 +179,7 @@ async def test_a_waiting_worker_takes_a_new_job_at_once(database, url, store, ad
 
 @asynccontextmanager
 async def worker_process(
-    url, address, *, lease_seconds=1.2, stderr=None
+    url, address, *, lease_seconds=1.2, stderr=None, **environment
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a worker as it runs in production, healthy when the block begins."""
     listen = f"127.0.0.1:{free_port()}"
@@ -190,6 +193,7 @@ async def worker_process(
         "JOBS_REASONING_TARGET": address,
         "JOBS_AUDIO_TARGET": address,
         "JOBS_WEBHOOK_KEYS": keys.WEBHOOK_KEYS,
+        **environment,
     }
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "services.jobs.worker"], env=environment, stderr=stderr
@@ -288,6 +292,57 @@ async def test_a_stopped_worker_hands_its_job_back_with_its_steps(url, store, ro
     job = await store.get(TENANT, job.id)
     assert (job.state, job.attempt) == (JobState.PENDING, 0)
     assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.STEP_COMPLETED, K.RELEASED]
+
+
+async def test_a_worker_forgets_jobs_whose_retention_is_over(url, store, address):
+    job = await store.create(captions(1))
+    with store.news(job.id) as bell:
+        sweeping = {"WORKER_RETENTION_DAYS": "1e-9", "WORKER_SWEEP_SECONDS": "0.05"}
+        async with worker_process(url, address, **sweeping), asyncio.timeout(20):
+            while await store.list(TENANT, Selection(limit=1)):
+                await bell.wait(0.1)
+    assert dict((await store.stats(TENANT)).counts) == {}
+
+
+async def test_many_writers_at_once_do_not_lock_each_other_out(url):
+    async with Database(url) as one, Database(url) as other:
+        store, queues = PostgresJobStore(one), [PostgresJobQueue(it) for it in (one, other)]
+        lease = timedelta(seconds=0.05)
+
+        async def work(queue, name) -> None:
+            while claims := await queue.claim(name, limit=50, lease=lease):
+                told = await asyncio.gather(
+                    queue.heartbeat(claims[::-1], lease=lease),
+                    *(queue.report(it, Progress(1, 2)) for it in claims),
+                    queue.reclaim(),
+                    *(queue.complete(it, CaptionOutput(())) for it in reversed(claims)),
+                    *(cancel(it.job) for it in claims[::5]),
+                    return_exceptions=True,
+                )
+                # What is written once the lease has run out is refused, and done by another.
+                failed = [it for it in told if isinstance(it, BaseException)]
+                assert {type(it) for it in failed} <= {Conflict}
+
+        async def cancel(job) -> None:
+            with suppress(Precondition):
+                await store.cancel(TENANT, job.id)
+
+        jobs = await asyncio.gather(*(store.create(captions(0)) for _ in range(400)))
+        while (await store.stats(TENANT)).pending:
+            await asyncio.gather(
+                *(work(queue, f"w-{n}") for n in range(2) for queue in queues),
+                *(queue.forget(timedelta(hours=1)) for queue in queues),
+            )
+            while (await store.stats(TENANT)).running:
+                await queues[0].reclaim()
+        told = [await store.get(TENANT, job.id) for job in jobs]
+        ends = Counter(job.state for job in told)
+        assert (await store.stats(TENANT)).counts == {
+            (JobType.CAPTION_V1, state): count for state, count in ends.items()
+        }
+        for job in told:
+            kept = await store.events(job, after=0)
+            assert [it.sequence for it in kept] == list(range(1, job.last_sequence + 1))
 
 
 async def test_a_running_job_that_is_cancelled_stops_within_two_seconds(

@@ -4,6 +4,7 @@ from services.jobs.wire.inputs import draft_from_pb
 from services.jobs.wire.jobs import client_data_from_pb, event_to_pb, job_to_pb, state_from_pb
 from services.jobs.wire.messages import message_of, sample_message
 from services.jobs.wire.outputs import risk_from_pb, transcript_from_pb
+from services.jobs.wire.stats import stats_to_pb
 from services.jobs.wire.times import time_from_pb, time_to_pb
 from services.jobs.wire.webhooks import (
     delivery_state_from_pb,
@@ -23,6 +24,7 @@ __all__ = [
     "risk_from_pb",
     "sample_message",
     "state_from_pb",
+    "stats_to_pb",
     "time_from_pb",
     "time_to_pb",
     "transcript_from_pb",

@@ -31,6 +31,11 @@ def state_from_pb(state: pb.JobState) -> JobState | None:
     return _STATES_FROM_PB.get(pb.JobState.Name(state))
 
 
+def state_to_pb(state: JobState) -> str:
+    """Write the name of a state."""
+    return _STATES[state]
+
+
 def client_data_from_pb(data: Struct) -> ClientData:
     """Read what a client attached."""
     try:
@@ -46,7 +51,7 @@ def job_to_pb(job: Job, *, with_input: bool = True, with_output: bool = True) ->
     return pb.Job(
         id=str(job.id),
         type=job.type,
-        state=_STATES[job.state],
+        state=state_to_pb(job.state),
         create_time=time_to_pb(job.create_time),
         update_time=time_to_pb(job.update_time),
         start_time=time_to_pb(job.start_time),

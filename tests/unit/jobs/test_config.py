@@ -10,6 +10,7 @@ from services.jobs.config import (
     WebhookConfig,
     WorkerConfig,
 )
+from services.jobs.content import JobType
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,21 @@ def test_the_room_and_its_workers_read_their_own_variables():
     assert WorkerConfig.load().listen == "127.0.0.1:2"
     assert PeersConfig.load().audio_target == "audio:3"
     assert DatabaseConfig.load().database_url.get_secret_value().endswith("/jobs")
+
+
+def test_limits_are_read_as_json(monkeypatch):
+    monkeypatch.setenv("WORKER_TYPE_LIMITS", '{"caption_v1": 2}')
+    monkeypatch.setenv("JOBS_CAPACITIES", '{"caption_v1": 100, "task_timing_v1": 7}')
+    assert WorkerConfig.load().type_limits == {JobType.CAPTION_V1: 2}
+    told = {JobType.CAPTION_V1: 100, JobType.TASK_TIMING_V1: 7}
+    assert JobsConfig.load().capacities == told
+
+
+@pytest.mark.parametrize("value", ['{"caption": 2}', '{"caption_v1": 0}', "7", "{"])
+def test_limits_that_are_none_are_named(monkeypatch, value):
+    monkeypatch.setenv("WORKER_TYPE_LIMITS", value)
+    with pytest.raises(ConfigError, match="WORKER_TYPE_LIMITS"):
+        WorkerConfig.load()
 
 
 def test_the_password_is_not_shown():

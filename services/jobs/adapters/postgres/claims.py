@@ -8,13 +8,12 @@ from sqlalchemy.sql.elements import TextClause
 from services.jobs.adapters.postgres.changes import RUNG, TOLD
 from services.jobs.domain import JobEventKind, JobState
 
-CLAIMS: Final[TextClause] = text(
-    # Made of our own words alone.
-    f"""
-    WITH due AS MATERIALIZED (
-        SELECT id FROM job_queue WHERE state = '{JobState.PENDING}' AND run_after <= now()
-        ORDER BY priority DESC, run_after, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
-    ), claimed AS (
+_DUE: Final = f"state = '{JobState.PENDING}' AND run_after <= now()"
+_TURN: Final = "priority DESC, run_after, id"
+
+# Made of our own words alone, as all that follows.
+_CLAIMED: Final = f"""
+    claimed AS (
         UPDATE job_queue AS queue SET
             state = '{JobState.RUNNING}',
             attempt = queue.attempt + 1,
@@ -42,6 +41,47 @@ CLAIMS: Final[TextClause] = text(
         NULL AS end_time, rung
     FROM claimed JOIN jobs USING (id, tenant, type)
     CROSS JOIN (SELECT {RUNG} FROM changed HAVING count(*) > 0) AS once
+"""  # noqa: S608
+
+CLAIMS: Final[TextClause] = text(
+    f"""
+    WITH due AS MATERIALIZED (
+        SELECT id FROM job_queue WHERE {_DUE}
+        ORDER BY {_TURN} LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    ), {_CLAIMED}
     """  # noqa: S608
 )
 """Takes up jobs. Returns them."""
+
+_LOCK: Final = 7_206_113_002
+"""The advisory lock of whoever claims under limits."""
+
+TURN: Final[TextClause] = text(f"SELECT pg_advisory_xact_lock({_LOCK})")
+"""Waits for the others that claim under limits."""
+
+LIMITED_CLAIMS: Final[TextClause] = text(
+    f"""
+    WITH room AS MATERIALIZED (
+        SELECT limited.type, limited.most - (
+            SELECT count(*) FROM job_queue AS queue
+            WHERE queue.type = limited.type
+                AND queue.state IN ('{JobState.RUNNING}', '{JobState.CANCELLING}')
+        ) AS free
+        FROM unnest(CAST(:limited AS text[]), CAST(:most AS integer[])) AS limited(type, most)
+    ), next AS MATERIALIZED (
+        SELECT id, type, priority, run_after FROM job_queue
+        WHERE {_DUE} AND NOT EXISTS (
+            SELECT FROM room WHERE room.type = job_queue.type AND room.free <= 0
+        )
+        ORDER BY {_TURN} LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    ), due AS MATERIALIZED (
+        SELECT id FROM (
+            SELECT id, type, row_number() OVER (PARTITION BY type ORDER BY {_TURN}) AS place
+            FROM next
+        ) AS placed LEFT JOIN room USING (type) WHERE free IS NULL OR place <= free
+    ), {_CLAIMED}
+    """  # noqa: S608
+)
+"""Takes up jobs, of the `limited` types no more than `most` at once over all workers; `TURN` comes
+before it in the same transaction. Returns them.
+"""

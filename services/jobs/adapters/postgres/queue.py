@@ -4,23 +4,23 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from services.chassis.errors import Conflict, Internal
 from services.jobs import record
-from services.jobs.adapters.postgres import arrays
+from services.jobs.adapters.postgres import arrays, upkeep
 from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, WORK
-from services.jobs.adapters.postgres.claims import CLAIMS
+from services.jobs.adapters.postgres.claims import CLAIMS, LIMITED_CLAIMS, TURN
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.leases import HEARTBEAT, RECLAIM
 from services.jobs.adapters.postgres.rows import claim_from_row
 from services.jobs.adapters.postgres.tables import job_blobs, job_steps
 from services.jobs.adapters.postgres.writes import KEEP_BLOB, WRITES, Write, columns, write
 from services.jobs.bells import Bell
-from services.jobs.content import Blob, JobOutput
+from services.jobs.content import Blob, JobOutput, JobType
 from services.jobs.domain import (
     Claim,
     Failure,
@@ -39,14 +39,26 @@ FIRST_TOKEN: Final = 2
 class PostgresJobQueue:
     """Hands jobs out of PostgreSQL."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, type_limits: Mapping[JobType, int] | None = None
+    ) -> None:
+        """`type_limits` says how many jobs of a type all workers together may hold."""
         self._database = database
+        self._limits = type_limits or {}
         self._writes: Batches[Write, bool] = database.batches(self._write_all, key=lambda it: it.id)
 
     async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Claim]:
-        """Take up the jobs that have waited longest, at most `limit`."""
+        """Take up jobs, at most `limit`: the most urgent ones, and of those the longest due."""
         given = {"worker": worker, "limit": limit, "lease": lease}
-        rows = await self._database.rows(CLAIMS, given)
+        if not self._limits:
+            rows: Sequence[Row[Any]] = await self._database.rows(CLAIMS, given)
+        else:
+            given["limited"] = arrays.texts(list(self._limits))
+            given["most"] = arrays.numbers(list(self._limits.values()))
+            async with self._database.transaction() as connection:
+                # In turn, for each is to see what the others hold.
+                await connection.execute(TURN)
+                rows = (await connection.execute(LIMITED_CLAIMS, given)).all()
         return [claim_from_row(row) for row in rows]
 
     async def heartbeat(
@@ -65,6 +77,17 @@ class PostgresJobQueue:
         """Take jobs from workers whose lease ran out, and tell how many."""
         [row] = await self._database.rows(RECLAIM)
         return len(row.ids or ())
+
+    async def forget(self, age: timedelta) -> int:
+        """Delete jobs that ended longer ago, with all that belongs to them, and tell how many."""
+        given = {"before": upkeep.before(age), "age": age}
+        [row] = await self._database.rows(upkeep.FORGET, given)
+        return int(row.jobs)
+
+    async def add_up(self) -> int:
+        """Add up what counts the jobs at an end; there is no more to do after it."""
+        await self._database.rows(upkeep.ADD_UP)
+        return 0
 
     async def steps(self, claim: Claim) -> Mapping[str, Json]:
         """Return the results of all recorded steps."""
@@ -104,13 +127,15 @@ class PostgresJobQueue:
         """End a job with its output."""
         kind, state = JobEventKind.COMPLETED, JobState.COMPLETED
         written = record.dump_json(output)
-        await self._put(write(claim, kind, state=state, output=written, current_step=""))
+        bell = self._bell(claim)
+        await self._put(write(claim, kind, state=state, output=written, current_step="", bell=bell))
 
     async def fail(self, claim: Claim, error: JobError) -> None:
         """End a job with an error."""
         kind, state = JobEventKind.FAILED, JobState.FAILED
         written = record.dump_json(error)
-        await self._put(write(claim, kind, state=state, error=written, text=error.message))
+        text, bell = error.message, self._bell(claim)
+        await self._put(write(claim, kind, state=state, error=written, text=text, bell=bell))
 
     async def postpone(self, claim: Claim, failure: Failure) -> None:
         """Let a job wait for another attempt."""
@@ -123,6 +148,7 @@ class PostgresJobQueue:
                 text=failure.error.message,
                 delay=failure.delay,
                 charged_back=0 if failure.counts else 1,
+                bell=self._bell(claim),
             )
         )
 
@@ -147,6 +173,10 @@ class PostgresJobQueue:
     def cancels(self) -> AbstractContextManager[Bell]:
         """Hang up a bell that rings when a running job is asked to stop."""
         return self._database.bells.hung(CANCEL)
+
+    def _bell(self, claim: Claim) -> str | None:
+        # Others of its type may be claimed now, by any worker.
+        return WORK if claim.job.type in self._limits else None
 
     async def _put(self, written: Write) -> None:
         if not await self._writes.put(written):

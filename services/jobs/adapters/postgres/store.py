@@ -1,11 +1,11 @@
 """Jobs for clients: kept, told of, sent back and stopped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-from sqlalchemy import Select, TextClause, delete, func, insert, select, tuple_
+from sqlalchemy import Select, TextClause, delete, insert, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,6 +13,7 @@ from services.chassis.errors import Conflict, NotFound, Precondition, Resource, 
 from services.jobs import record
 from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, change
+from services.jobs.adapters.postgres.counts import STATS, WAITING, stats_from_rows
 from services.jobs.adapters.postgres.creates import CREATES, Creation, columns
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.rows import events_from_rows, job_from_row, new_job
@@ -20,12 +21,11 @@ from services.jobs.adapters.postgres.snapshots import RETRY, SNAPSHOTS, in_state
 from services.jobs.adapters.postgres.tables import (
     job_blobs,
     job_events,
-    job_queue,
     job_steps,
     jobs,
 )
 from services.jobs.bells import Bell
-from services.jobs.content import Blob
+from services.jobs.content import Blob, JobType
 from services.jobs.domain import (
     Job,
     JobEvent,
@@ -41,8 +41,6 @@ from services.jobs.ports import Selection
 
 # More than that is written blob by blob.
 _SMALL_BYTES: Final = 4 * 1024 * 1024
-
-_LIVING: Final = [state for state in JobState if not state.is_terminal]
 
 _CANCEL: Final[TextClause] = change(
     f"""
@@ -75,8 +73,13 @@ class PostgresJobStore:
         job = await self._creates.put(Creation(new_job_id(), new))
         if job is not None:
             return job
-        known = SNAPSHOTS.where(jobs.c.tenant == new.tenant, jobs.c.request_id == new.request_id)
-        return job_from_row((await self._database.rows(known))[0])
+        statement = _of_request(new.tenant, new.request_id)
+        return job_from_row((await self._database.rows(statement))[0])
+
+    async def known(self, tenant: str, request_id: str) -> Job | None:
+        """Return the job of a request id, if there is one."""
+        rows = await self._database.rows(_of_request(tenant, request_id))
+        return job_from_row(rows[0]) if rows else None
 
     async def get(self, tenant: str, job_id: JobId) -> Job:
         """Return one job."""
@@ -152,13 +155,13 @@ class PostgresJobStore:
         return now
 
     async def stats(self, tenant: str) -> QueueStats:
-        """Count the jobs that wait and those that workers hold."""
-        waits = job_queue.c.state == JobState.PENDING
-        counts = select(
-            func.count().filter(waits).label("pending"), func.count().filter(~waits).label("held")
-        ).where(job_queue.c.tenant == tenant, job_queue.c.state.in_(_LIVING))
-        [row] = await self._database.rows(counts)
-        return QueueStats(row.pending, row.held)
+        """Count a tenant's jobs."""
+        return stats_from_rows(await self._database.rows(STATS, {"tenant": tenant}))
+
+    async def waiting(self) -> Mapping[tuple[str, JobType], int]:
+        """Count the jobs that wait, by tenant and type."""
+        rows = await self._database.rows(WAITING)
+        return {(row.tenant, JobType(row.type)): row.jobs for row in rows}
 
     async def events(self, job: Job, *, after: int) -> Sequence[JobEvent]:
         """Return what had happened to the job when `job` was read, from `after` on."""
@@ -205,6 +208,10 @@ class PostgresJobStore:
 
 def _one(tenant: str, job_id: JobId) -> Select[Any]:
     return SNAPSHOTS.where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+
+
+def _of_request(tenant: str, request_id: str | None) -> Select[Any]:
+    return SNAPSHOTS.where(jobs.c.tenant == tenant, jobs.c.request_id == request_id)
 
 
 async def _keep(connection: AsyncConnection, job_id: JobId, blobs: Sequence[Blob]) -> None:
