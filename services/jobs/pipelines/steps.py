@@ -1,7 +1,9 @@
 """Steps whose results are recorded, so that no step is done twice however often a job is taken up.
 
 A pipeline must ask for the same steps under the same keys each time, as far as their results are
-the same: whatever it decides by, it decides by the input and by results of steps.
+the same: whatever it decides by, it decides by the input and by results of steps. A job that is
+under way outlives its worker's version, so a key keeps its meaning and its result its shape; a step
+that newer code asks for besides is done, and nothing else is done again.
 """
 
 import asyncio
