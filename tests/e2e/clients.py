@@ -9,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from standardwebhooks import Webhook
 
 from models.aisle.world import Frame, TaskSequence, task_sequence
+from tests.doubles.receiver import Message
 
 BEGIN = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 TASK = "A worker is stocking the shelf"
@@ -69,6 +71,13 @@ async def watch(http: aiohttp.ClientSession, job_id: str) -> AsyncIterator[dict[
         async for line in answer.content:
             if line.startswith(b"data:"):
                 yield json.loads(line.removeprefix(b"data:"))
+
+
+async def verified(http: aiohttp.ClientSession, message: Message) -> Any:
+    """Check a webhook's signature as a receiver does; what it says."""
+    async with http.get("/mesh/v1/webhooks/secrets") as answer:
+        [secret] = (await answer.json())["secrets"]
+    return Webhook(secret).verify(message.body, message.headers)
 
 
 async def finished(http: aiohttp.ClientSession, job_id: str) -> dict[str, Any]:

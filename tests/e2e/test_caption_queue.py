@@ -4,6 +4,7 @@ import base64
 import random
 
 from models.aisle.world import random_scene
+from tests.doubles import receiver
 from tests.doubles.pictures import scene_png
 from tests.e2e import clients
 
@@ -27,6 +28,20 @@ async def test_a_caption_is_queued_and_read(mesh):
             200,
             {"total_jobs", "active_jobs", "queue_size", "status_counts"},
         )
+
+
+async def test_a_signed_webhook_brings_the_caption(mesh):
+    async with receiver.receiving() as hook:
+        sent = {"image_data": TEXT, "webhook_url": hook.url}
+        async with mesh.http.post("/caption/generate", json=sent) as answer:
+            queued = await answer.json()
+        assert answer.status == 200, queued
+        await hook.heard(1)
+    [message] = hook.received
+    told = await clients.verified(mesh.http, message)
+    assert told.keys() == {"job_id", "status", "result", "error_message", "timestamp"}
+    assert (told["job_id"], told["status"]) == (queued["job_id"], "completed")
+    assert told["result"]["caption"] == SCENE.caption
 
 
 async def test_a_bad_picture_is_refused_at_once(mesh):
