@@ -136,7 +136,8 @@ class JobQueue(Protocol):
     async def forget(self, age: timedelta) -> int:
         """Delete jobs that ended longer ago, with all that belongs to them, and tell how many.
 
-        Zero: there are no more. Any number of workers may do so at once.
+        A job stays while its webhook is to be sent. Zero: there are no more. Any number of workers
+        may do so at once.
         """
         ...
 

@@ -403,6 +403,17 @@ async def test_the_age_is_that_of_the_oldest_that_is_to_be_sent(store, queue, ou
     assert await outbox.oldest_age() == timedelta()
 
 
+async def test_a_job_is_kept_until_its_webhook_is_settled(store, queue, deliveries, outbox):
+    job = await completed(store, queue)
+    [shipment] = await take(outbox)
+    assert await queue.forget(timedelta(0)) == 0
+    await outbox.settle(shipment, DEAD)
+    assert await queue.forget(timedelta(0)) == 1
+    assert await all_of(deliveries) == []
+    with pytest.raises(NotFound):
+        await store.get("acme", job.id)
+
+
 async def test_deliverers_hear_of_ends_and_replays(store, queue, deliveries, outbox):
     with outbox.due() as bell:
         await listening(store)

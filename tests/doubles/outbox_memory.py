@@ -38,7 +38,7 @@ class MemoryOutbox:
     def __init__(self, jobs):
         self.jobs = jobs
         self.sent: dict[DeliveryId, Sent] = {}
-        jobs.ended = self._put
+        jobs.ended, jobs.owes, jobs.forgotten = self._put, self._owes, self._forget
 
     async def list(self, tenant, selection):
         found = [it.delivery for it in self.sent.values() if it.delivery.tenant == tenant]
@@ -135,6 +135,15 @@ class MemoryOutbox:
         )
         self.sent[delivery.id] = Sent(delivery, job)
         self.jobs.bells.ring("webhook")
+
+    def _owes(self, job):
+        return any(
+            it.delivery.id.job_id == job.id and it.delivery.state is DeliveryState.PENDING
+            for it in self.sent.values()
+        )
+
+    def _forget(self, job):
+        self.sent = {key: it for key, it in self.sent.items() if key.job_id != job.id}
 
     def _of(self, tenant, delivery_id):
         sent = self.sent.get(delivery_id)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 
 from services.jobs.adapters.postgres.tables import OF_A_JOB
+from services.jobs.webhooks.domain import DeliveryState
 
 BATCH: Final = 200
 """So many jobs are forgotten at once: their pictures may be large."""
@@ -28,7 +29,11 @@ FORGET: Final[TextClause] = text(
     WITH old AS MATERIALIZED (
         SELECT id, tenant, type, state FROM jobs
         WHERE id < :before AND state IS NOT NULL AND end_time < now() - CAST(:age AS interval)
-        ORDER BY id LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+            AND NOT EXISTS (
+                SELECT FROM webhook_deliveries AS it
+                WHERE it.job_id = jobs.id AND it.state = '{DeliveryState.PENDING}'
+            )
+        ORDER BY id LIMIT {BATCH} FOR UPDATE OF jobs SKIP LOCKED
     ), gone AS (
         DELETE FROM jobs USING old WHERE jobs.id = old.id
     ), {_OF_THEM}, tally AS (
