@@ -100,12 +100,15 @@ class Gate:
             if not called.done():
                 self._inside += 1
                 called.set_result(None)
+        if self._inside < self._limit.places:
+            self._limit.idled()
 
     def _learn(self, begun: float) -> None:
         now = self._clock()
         took = now - begun
         self._seconds += (took - self._seconds) * (_NEW_SHARE if self._seconds else 1)
-        self._limit.ended(now, full=bool(self._line))
+        if self._line:
+            self._limit.answered(now)
 
     def _wait(self, priority: Priority) -> float:
         return (self._line.ahead_of(priority) + 1) * self._seconds / self._limit.places

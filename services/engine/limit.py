@@ -71,12 +71,10 @@ class Limit:
         size = self._ladder[self._tried()]
         return min(self._most, size + self._margin() if self._phase is _Phase.REST else size)
 
-    def ended(self, now: float, *, full: bool) -> None:
-        """Take note of a call that was answered; `full` says that others wait for its place."""
+    def answered(self, now: float) -> None:
+        """Take note of a call that was answered while others waited."""
         measure = self._measure
-        if not full:
-            self._measure = _Measure()
-        elif measure.skipped < self.places:
+        if measure.skipped < self.places:
             # These began under another size.
             measure.skipped += 1
             measure.begun = now
@@ -85,6 +83,10 @@ class Limit:
             measure.ended += 1
             if measure.ended >= _ENDS + _ENDS_PER_PLACE * self.places and now > measure.begun:
                 self._judge(measure.ended / (now - measure.begun))
+
+    def idled(self) -> None:
+        """Take note that a place is free and nobody waits for it: what was measured means nothing."""
+        self._measure = _Measure()
 
     def told(self, waiting: int | None) -> None:
         """Take note of how many calls wait inside the engine, by its own word, if it has one."""

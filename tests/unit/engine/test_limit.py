@@ -47,6 +47,11 @@ class Engine:
             self._answer_one()
         return calls * SERVICE / self.slots / (self.now - begun)
 
+    def rest(self, seconds: float) -> None:
+        """Let time go by, with all work as it is."""
+        self.now += seconds
+        self._events = [(at + seconds, number, what) for at, number, what in self._events]
+
     def _answer_one(self) -> None:
         while True:
             while self._given < self.limit.places:
@@ -62,7 +67,7 @@ class Engine:
         self._work()
         if self.tells:
             self.limit.told(self.waiting)
-        self.limit.ended(self.now, full=True)
+        self.limit.answered(self.now)
         self.places.append(self.limit.places)
 
     def _work(self) -> None:
@@ -120,12 +125,13 @@ def test_it_never_leaves_its_bounds() -> None:
     assert set(alone.places) == {1}
 
 
-def test_an_engine_that_is_not_full_teaches_nothing() -> None:
-    limit = Limit(most=64)
-    places = limit.places
-    for second in range(1_000):
-        limit.ended(float(second), full=False)
-    assert limit.places == places
+def test_time_in_which_nobody_waits_is_not_measured() -> None:
+    engine = Engine(Limit(most=64), 8)
+    for _ in range(60):
+        engine.answer(200)
+        engine.rest(1_000)
+        engine.limit.idled()
+    assert 8 < sorted(engine.places[-6_000:])[3_000] <= 13
 
 
 def test_refusals_bring_it_down_once_for_all_that_were_under_way() -> None:
@@ -137,6 +143,6 @@ def test_refusals_bring_it_down_once_for_all_that_were_under_way() -> None:
         limit.refused()
     assert limit.places == fallen
     for end in range(fallen + 1):
-        limit.ended(float(end), full=True)
+        limit.answered(float(end))
     limit.refused()
     assert limit.places < fallen
