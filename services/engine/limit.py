@@ -85,7 +85,7 @@ class Limit:
                 self._judge(measure.ended / (now - measure.begun))
 
     def idled(self) -> None:
-        """Take note that a place is free and nobody waits for it: what was measured means nothing."""
+        """Take note that nobody waits for a place that is free: what was measured is void."""
         self._measure = _Measure()
 
     def told(self, waiting: int | None) -> None:
