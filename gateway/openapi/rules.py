@@ -15,7 +15,7 @@ _BOUNDS: Final = {
     "lt": "exclusiveMaximum",
 }
 _COUNTS: Final = {"min_items": "minItems", "max_items": "maxItems"}
-_NUMBERS: Final = ("int32", "int64", "uint32", "uint64", "float", "double")
+_NUMBERS: Final = ("int32", "uint32", "float", "double")
 
 
 def rules_of(field: FieldDescriptorProto) -> pb.FieldRules:

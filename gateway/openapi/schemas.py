@@ -24,6 +24,8 @@ _SCALARS: Final[Mapping[int, Schema]] = {
     Field.TYPE_DOUBLE: {"type": "number", "format": "double"},
     Field.TYPE_FLOAT: {"type": "number", "format": "float"},
     Field.TYPE_INT32: {"type": "integer", "format": "int32"},
+    # JSON's numbers end at 2^53: what may be larger is written in digits.
+    Field.TYPE_INT64: {"type": "string", "format": "int64"},
     Field.TYPE_BOOL: {"type": "boolean"},
     Field.TYPE_STRING: {"type": "string"},
     Field.TYPE_BYTES: {"type": "string", "contentEncoding": "base64"},

@@ -166,3 +166,10 @@ def test_bytes_are_told_as_base64():
     data = SCHEMAS["types.Image"]["properties"]["data"]
     assert (data["type"], data["contentEncoding"]) == ("string", "base64")
     check({"data": base64.b64encode(b"x").decode()}, SCHEMAS["types.Image"])
+
+
+def test_numbers_beyond_those_of_json_are_told_as_digits():
+    told = SCHEMAS["audio.AudioAcknowledged"]
+    message = rooms.message("mesh.audio.v1.AudioAcknowledged", offset=2**60)
+    check(MessageToDict(message, preserving_proto_field_name=True), told)
+    assert told["properties"]["offset"]["format"] == "int64"
