@@ -16,6 +16,7 @@ from services.jobs.adapters.postgres import Database, PostgresJobQueue, Postgres
 from services.jobs.config import WorkerConfig
 from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobType
 from services.jobs.domain import NewJob
+from services.jobs.gathering import Gatherer
 from services.jobs.pipelines.registry import PIPELINES
 from services.jobs.pipelines.work import Peers
 from services.jobs.worker import Worker
@@ -93,8 +94,14 @@ class Sensorium:
         config = WorkerConfig(listen="127.0.0.1:0", concurrency=AT_ONCE)
         async with Database(self.url) as database:
             queue = PostgresJobQueue(database)
+            gatherer = Gatherer(peers, peers, None)
             worker = Worker(
-                queue, Peers(peers, peers, peers), config, name="w", clock=SystemClock()
+                queue,
+                Peers(peers, peers, peers, peers),
+                gatherer,
+                config,
+                name="w",
+                clock=SystemClock(),
             )
             async with worker.running():
                 await asyncio.Event().wait()

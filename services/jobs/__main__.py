@@ -21,10 +21,11 @@ from services.jobs.adapters.postgres import (
 )
 from services.jobs.adapters.receiver import HttpReceiver
 from services.jobs.capacity import Capacity
-from services.jobs.config import JobsConfig, WebhookConfig
+from services.jobs.config import DomainAddresses, JobsConfig, WebhookConfig
 from services.jobs.core import Jobs
 from services.jobs.media import MediaKeeper
 from services.jobs.media_rpc import MediaServicer
+from services.jobs.naming import Doors
 from services.jobs.rpc import JobServicer, SessionServicer
 from services.jobs.webhook_rpc import WebhookServicer
 from services.jobs.webhooks.core import Webhooks
@@ -32,6 +33,15 @@ from services.jobs.webhooks.policy import Policy
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
 from services.media.guard import Guard
+
+
+def doors(config: JobsConfig) -> Doors:
+    """What an input may name here."""
+    return Doors(
+        Guard(config.fetch_allow),
+        files=config.media_root is not None,
+        domains=DomainAddresses.load().api_url is not None,
+    )
 
 
 async def main() -> None:
@@ -48,11 +58,11 @@ async def main() -> None:
         capacity = Capacity(
             store, types=config.capacities, tenant=config.tenant_capacity, clock=clock
         )
-        core = Jobs(store, capacity=capacity, policy=policy)
         sender = Sender(receiver, signer, clock)
         webhooks = Webhooks(PostgresDeliveryStore(database), sender, signer, policy)
         blobs = objects.store_at(config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, config.media_rules)
+        core = Jobs(store, media, doors(config), capacity=capacity, policy=policy)
         server = Server(config)
         server.add(
             add_JobServiceServicer_to_server,

@@ -10,8 +10,9 @@ from typing import Final
 
 from services.chassis import call, telemetry
 from services.chassis.errors import Conflict, MeshError, Unavailable
-from services.jobs.content import Blob, JobOutput
+from services.jobs.content import HELD, Blob, JobOutput
 from services.jobs.domain import Claim, Failure, JobError
+from services.jobs.gathering import Gatherer
 from services.jobs.pipelines.registry import PIPELINES
 from services.jobs.pipelines.steps import Steps
 from services.jobs.pipelines.work import Peers, Work
@@ -43,6 +44,7 @@ class Attempt:
         queue: JobQueue,
         claim: Claim,
         peers: Peers,
+        gatherer: Gatherer,
         *,
         lease: timedelta,
         judge: Callable[[Exception, Claim], Failure | JobError],
@@ -50,6 +52,7 @@ class Attempt:
         self.claim = claim
         self._queue = queue
         self._peers = peers
+        self._gatherer = gatherer
         self._lease_seconds = lease.total_seconds()
         self._judge = judge
         self._stop: Stop | None = None
@@ -102,9 +105,13 @@ class Attempt:
         ):
             steps = Steps(self._queue, claim, await self._queue.steps(claim))
             work = Work(steps, self._peers, self._blob, self._keep)
-            return await PIPELINES[job.type](job.input, work)
+            output = await PIPELINES[job.type](await self._gatherer.gather(claim, steps), work)
+            await self._gatherer.deliver(claim, steps, output)
+            return output
 
     async def _blob(self, key: str) -> Blob:
+        if key.startswith(HELD):
+            return await self._gatherer.blob(self.claim, key)
         return await self._queue.blob(self.claim, key)
 
     async def _keep(self, blob: Blob) -> None:

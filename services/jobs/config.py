@@ -3,9 +3,9 @@
 import base64
 import binascii
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis import limits
@@ -13,8 +13,9 @@ from services.chassis.config import Config, RoomConfig
 from services.jobs.capacity import TENANT_JOBS
 from services.jobs.content import JobType
 from services.jobs.media import MediaRules
-from services.media.config import Allowed
+from services.media.config import Allowed, MediaConfig
 
+_URL = r"^https?://[^\s?#]+[^\s?#/]$"
 _ADDRESS = r"^[^:]+:\d{1,5}$"
 _KEY_BYTES = 32
 
@@ -55,7 +56,42 @@ class StoreConfig(Config):
         )
 
 
-class JobsConfig(RoomConfig, DatabaseConfig, StoreConfig):
+class DomainAddresses(Config):
+    """Where the posemesh network is, by the names that vlm-node gave its variables."""
+
+    api_url: str | None = Field(default=None, pattern=_URL)
+    """Its accounts, such as https://api.auki.network. Empty: no job may name a domain."""
+    dds_url: str | None = Field(default=None, pattern=_URL)
+    """Its domains, such as https://dds.posemesh.org."""
+
+
+class DomainConfig(DomainAddresses):
+    """The account by which workers read domains, and write results to them."""
+
+    client_id: str = Field(default="sensorium", pattern=r"^[\x21-\x7e]+$")
+    """What the network is told of who asks."""
+    posemesh_email: str | None = None
+    """The account's name."""
+    posemesh_password: SecretStr | None = None
+    """The account's password."""
+    app_key: str | None = None
+    """The name of an app that asks instead of an account."""
+    app_secret: SecretStr | None = None
+    """The app's secret."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        account = self.posemesh_email and self.posemesh_password
+        app = self.app_key and self.app_secret
+        if self.api_url and not (self.dds_url and (account or app)):
+            raise ValueError(
+                "API_URL is set: set DDS_URL too, and POSEMESH_EMAIL and POSEMESH_PASSWORD, or"
+                " APP_KEY and APP_SECRET"
+            )
+        return self
+
+
+class JobsConfig(RoomConfig, DatabaseConfig, StoreConfig, MediaConfig):
     """The variables of the room that begin with `JOBS_`."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")
@@ -108,7 +144,7 @@ def _keys(value: SecretStr) -> tuple[bytes, ...]:
         return (b"",)
 
 
-class PeersConfig(DatabaseConfig, StoreConfig):
+class PeersConfig(DatabaseConfig, StoreConfig, MediaConfig):
     """The variables of a worker that begin with `JOBS_`: what it works on and with."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")
@@ -134,6 +170,10 @@ class WorkerConfig(RoomConfig):
     """How often it looks for work that no notice told of, such as a job that was to wait."""
     patience_seconds: float = Field(default=24 * 3600.0, ge=1)
     """How long after its creation or retry a job is tried again while an engine is down."""
+    source_patience_seconds: float = Field(default=900.0, ge=0)
+    """How long after its creation or retry a job is tried again, at no cost, while media that it
+    names cannot be fetched; after that each failure uses up an attempt.
+    """
     sweep_seconds: float = Field(default=60.0, ge=0.05, le=3600)
     """How often it removes what is not needed: media that has expired and that no job holds, and
     jobs whose retention is over.

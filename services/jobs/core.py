@@ -13,7 +13,7 @@ from services.chassis import call
 from services.chassis.errors import Exhausted, InvalidInput
 from services.jobs import intake, pages
 from services.jobs.capacity import Capacity
-from services.jobs.content import Draft, JobType
+from services.jobs.content import Draft, JobInput, JobType
 from services.jobs.domain import (
     ClientData,
     Job,
@@ -24,6 +24,9 @@ from services.jobs.domain import (
     QueueStats,
     Revision,
 )
+from services.jobs.intake import Accepted
+from services.jobs.media import MediaKeeper
+from services.jobs.naming import Doors
 from services.jobs.ports import JobStore, Place, Selection
 from services.jobs.webhooks.policy import Policy
 from services.jobs.webhooks.webhook import Webhook
@@ -59,11 +62,15 @@ class Jobs:
     def __init__(
         self,
         store: JobStore,
+        media: MediaKeeper,
+        doors: Doors,
         *,
         capacity: Capacity | None = None,
         policy: Policy | None = None,
     ) -> None:
         self._store = store
+        self._media = media
+        self._doors = doors
         self._capacity = capacity or Capacity(store)
         self._policy = policy or Policy(Guard(), http=False)
 
@@ -82,7 +89,7 @@ class Jobs:
         kind = _known(type)
         intake.require_storable("request_id", request_id)
         intake.require_small(client_data)
-        accepted = await intake.accept(kind, draft)
+        accepted = await self._accepted(kind, draft)
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
         new = NewJob(
@@ -90,6 +97,7 @@ class Jobs:
             type=kind,
             input=accepted.input,
             blobs=accepted.blobs,
+            media=accepted.media,
             client_data=client_data,
             request_id=request_id or None,
             trace=carrier.get("traceparent", ""),
@@ -156,8 +164,13 @@ class Jobs:
             webhook = self._policy.accept(webhook)
         revision = Revision(client_data=client_data, webhook=webhook, keeps_steps=keeps_steps)
         if draft is not None:
-            accepted = await intake.accept(job.type, draft, instead_of=job.input)
-            revision = replace(revision, input=accepted.input, blobs=accepted.blobs or None)
+            accepted = await self._accepted(job.type, draft, instead_of=job.input)
+            revision = replace(
+                revision,
+                input=accepted.input,
+                blobs=None if accepted.keeps else accepted.blobs,
+                media=accepted.media,
+            )
         return await self._store.retry(job, revision)
 
     async def cancel(self, job_id: JobId) -> Job:
@@ -182,6 +195,15 @@ class Jobs:
                 if ends:
                     return
                 await bell.wait(_LOOK_SECONDS)
+
+    async def _accepted(
+        self, kind: JobType, draft: Draft, *, instead_of: JobInput | None = None
+    ) -> Accepted:
+        accepted = await intake.accept(kind, draft, doors=self._doors, instead_of=instead_of)
+        if accepted.media:
+            # What they are is seen by whoever opens them.
+            await self._media.find({it.path: it.media_id for it in accepted.media})
+        return accepted
 
     async def health(self) -> None:
         """Raise while jobs cannot be kept."""

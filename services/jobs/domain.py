@@ -9,11 +9,10 @@ from enum import StrEnum
 from typing import Any, Final, NewType
 from uuid import UUID
 
-from services.jobs.content import Blob, JobInput, JobOutput, JobType
+from services.jobs.content import Blob, Holding, JobInput, JobOutput, JobType
 from services.jobs.webhooks.webhook import Webhook
 
 JobId = NewType("JobId", UUID)
-MediaId = NewType("MediaId", str)
 Json = Any
 """A value that JSON can hold."""
 ClientData = Mapping[str, Json]
@@ -148,6 +147,10 @@ class Job:
     """None: nobody is told of its end."""
 
 
+BRINGING: Final = ("fetch/", "list-domain", "fetch-domain/")
+"""So begin the keys of steps that bring media: they are kept for as long as it is."""
+
+
 @dataclass(frozen=True)
 class NewJob:
     """A job to accept."""
@@ -166,6 +169,8 @@ class NewJob:
     run_after: datetime | None = None
     """Not to be taken up before. None: at once."""
     webhook: Webhook | None = None
+    media: tuple[Holding, ...] = ()
+    """What the input refers to."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,9 @@ class Revision:
     input: JobInput | None = None
     """None: the input stays, and so do its bytes."""
     blobs: tuple[Blob, ...] | None = None
-    """The bytes of a new input. None: the bytes stay."""
+    """The bytes of a new input. None: the bytes stay, and so does what was fetched."""
+    media: tuple[Holding, ...] = ()
+    """What a new input refers to."""
     client_data: ClientData | None = field(default=None, repr=False)
     """None: it stays."""
     webhook: Webhook | None = None

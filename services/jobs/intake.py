@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from services.chassis.errors import InvalidInput
+from services.jobs import naming
 from services.jobs.content import (
     INPUTS,
     Blob,
     CaptionInput,
+    DomainQuery,
     Draft,
+    Holding,
     Image,
     JobInput,
     JobType,
@@ -24,12 +27,14 @@ from services.jobs.content import (
     VlmOnlyInput,
 )
 from services.jobs.domain import ClientData
+from services.jobs.naming import Doors, Sent, Source
 from services.media import image as pictures
+from services.media.kind import UNKNOWN
 
 CLIENT_DATA_BYTES: Final = 64 * 1024
 _OfPictures: Final = TaskTimingInput | CaptionInput | VlmOnlyInput
-# Enough to see that a picture decodes; the fewer, the cheaper.
-_GLANCE_PIXELS: Final = 64 * 64
+GLANCE_PIXELS: Final = 64 * 64
+"""Enough to see that a picture decodes; the fewer, the cheaper."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,17 @@ class Accepted:
     """An input that can be worked on."""
 
     input: JobInput
-    blobs: tuple[Blob, ...]
-    """The bytes that came with it. Empty: it keeps the bytes of the input that it replaces."""
+    blobs: tuple[Blob, ...] = ()
+    """The bytes that came with it."""
+    media: tuple[Holding, ...] = ()
+    """The uploads that it refers to; whether there are such is not known yet."""
+    keeps: bool = False
+    """Whether it has the bytes and the media of the input that it replaces."""
 
 
-async def accept(kind: JobType, draft: Draft, *, instead_of: JobInput | None = None) -> Accepted:
+async def accept(
+    kind: JobType, draft: Draft, *, doors: Doors, instead_of: JobInput | None = None
+) -> Accepted:
     """Check an input, and bring it into order.
 
     Where it brings no pictures and no audio, those of the input that it replaces are kept.
@@ -54,14 +65,17 @@ async def accept(kind: JobType, draft: Draft, *, instead_of: JobInput | None = N
             remedy=f"set the field {kind} of the input",
             code="INPUT_OF_ANOTHER_TYPE",
         )
+    taking = _Taking(draft.data, doors)
     match given:
         case TaskTimingInput() | CaptionInput() | VlmOnlyInput():
-            if isinstance(instead_of, _OfPictures) and not given.images:
-                return Accepted(replace(given, images=instead_of.images), ())
-            blobs = await _pictures(given.images, draft.data, path)
-            return Accepted(replace(given, images=_in_order(_named(given.images, path))), blobs)
+            if isinstance(instead_of, _OfPictures) and not given.images and given.domain is None:
+                kept = replace(given, images=instead_of.images, domain=instead_of.domain)
+                return Accepted(kept, keeps=True)
+            images = await taking.pictures(given.images, given.domain, path)
+            return taking.accepted(replace(given, images=images))
         case SurveillanceInput():
-            if given.images and given.video is not None:
+            pictured = given.images or given.domain is not None
+            if pictured and given.video is not None:
                 raise InvalidInput.field(
                     f"{path}.video",
                     "stands beside pictures",
@@ -69,20 +83,22 @@ async def accept(kind: JobType, draft: Draft, *, instead_of: JobInput | None = N
                     code="VIDEO_AND_IMAGES",
                 )
             if given.video is not None:
-                return Accepted(given, (_video(given.video, draft.data, path),))
-            if isinstance(instead_of, SurveillanceInput) and not given.images:
-                kept = replace(given, images=instead_of.images, video=instead_of.video)
-                return Accepted(kept, ())
-            blobs = await _pictures(given.images, draft.data, path)
-            return Accepted(replace(given, images=_in_order(_named(given.images, path))), blobs)
+                return taking.accepted(replace(given, video=await taking.video(given.video, path)))
+            if isinstance(instead_of, SurveillanceInput) and not pictured:
+                old = instead_of
+                watched = replace(given, images=old.images, video=old.video, domain=old.domain)
+                return Accepted(watched, keeps=True)
+            images = await taking.pictures(given.images, given.domain, path)
+            return taking.accepted(replace(given, images=images))
         case VideoSummaryInput():
             if isinstance(instead_of, VideoSummaryInput) and given.video is None:
-                return Accepted(replace(given, video=instead_of.video), ())
-            return Accepted(given, (_video(given.video, draft.data, path),))
+                return Accepted(replace(given, video=instead_of.video), keeps=True)
+            return taking.accepted(replace(given, video=await taking.video(given.video, path)))
         case TranscriptionInput():
             if isinstance(instead_of, TranscriptionInput) and not given.audio:
-                return Accepted(replace(given, audio=instead_of.audio), ())
-            return Accepted(given, (_recording(given.audio, draft.data, path),))
+                heard = replace(given, audio=instead_of.audio, uri=instead_of.uri)
+                return Accepted(heard, keeps=True)
+            return taking.accepted(await taking.recording(given, path))
         case _:
             assert_never(given)
 
@@ -107,28 +123,86 @@ def require_storable(path: str, text: str) -> None:
         raise InvalidInput.field(path, "has a NUL in it", remedy="leave it out")
 
 
-async def _pictures(
-    images: Sequence[Image], data: Mapping[str, bytes], path: str
-) -> tuple[Blob, ...]:
-    if not images:
-        raise InvalidInput.field(
-            f"{path}.images", "is empty", remedy="send at least one picture", code="NO_IMAGES"
-        )
-    blobs = []
-    for index, image in enumerate(images):
-        info = pictures.inspect(data[image.blob], field=f"{path}.images[{index}].data")
-        blobs.append(Blob(image.blob, info.format.value, data[image.blob]))
-    # A picture that was cut short has a whole header, and would fail its job much later.
-    for index, image in enumerate(images):
-        await pictures.prepare(
-            data[image.blob], max_pixels=_GLANCE_PIXELS, field=f"{path}.images[{index}].data"
-        )
-    return tuple(blobs)
+class _Taking:
+    """Takes what an input sends and names, part by part."""
+
+    def __init__(self, data: Mapping[str, bytes], doors: Doors) -> None:
+        self._data = data
+        self._doors = doors
+        self._blobs: list[Blob] = []
+        self._media: list[Holding] = []
+
+    def accepted(self, given: JobInput) -> Accepted:
+        return Accepted(given, tuple(self._blobs), tuple(self._media))
+
+    async def pictures(
+        self, images: Sequence[Image], domain: DomainQuery | None, path: str
+    ) -> tuple[Image, ...]:
+        if domain is not None and not self._doors.domains:
+            raise InvalidInput.field(
+                f"{path}.domain",
+                "names a domain, and this mesh has no account in the posemesh network",
+                remedy="send the pictures, or have the operator set API_URL, DDS_URL,"
+                " POSEMESH_EMAIL and POSEMESH_PASSWORD",
+                code="DOMAIN_NOT_CONFIGURED",
+            )
+        if not images and domain is None:
+            raise _nothing(f"{path}.images", "at least one picture", "NO_IMAGES")
+        taken, sent = [], []
+        for index, image in enumerate(images):
+            found = await self._source(image.blob, image.uri, f"{path}.images[{index}]")
+            if isinstance(found, Sent):
+                info = pictures.inspect(found.data, field=found.path)
+                self._blobs.append(Blob(image.blob, info.format.value, found.data))
+                sent.append(found)
+            key, uri = naming.place(found, image.blob, image.uri)
+            taken.append(replace(image, blob=key, uri=uri))
+        # A picture that was cut short has a whole header, and would fail its job much later.
+        for it in sent:
+            await pictures.prepare(it.data, max_pixels=GLANCE_PIXELS, field=it.path)
+        return in_order(named(taken, path))
+
+    async def video(self, video: Video | None, path: str) -> Video:
+        if video is None:
+            raise _nothing(f"{path}.video", "a video", "NO_VIDEO")
+        # What it is is found out by the worker, in a process that may choke on it.
+        empty = _nothing(f"{path}.video", "a video", "NO_VIDEO")
+        key, uri = await self._unread(video.blob, video.uri, f"{path}.video", empty)
+        return replace(video, blob=key, uri=uri)
+
+    async def recording(self, given: TranscriptionInput, path: str) -> TranscriptionInput:
+        empty = _nothing(f"{path}.audio", "a recording", "NO_AUDIO")
+        if not given.audio:
+            raise empty
+        if given.uri and self._data[given.audio]:
+            raise InvalidInput.field(f"{path}.uri", "stands beside audio", remedy="send one of two")
+        # The audio room decides by the bytes what it is.
+        key, uri = await self._unread(given.audio, given.uri, path, empty)
+        return replace(given, audio=key, uri=uri)
+
+    async def _unread(self, key: str, uri: str, path: str, empty: InvalidInput) -> tuple[str, str]:
+        found = await self._source(key, uri, path)
+        if isinstance(found, Sent):
+            if not found.data:
+                raise empty
+            self._blobs.append(Blob(key, UNKNOWN, found.data))
+        return naming.place(found, key, uri)
+
+    async def _source(self, key: str, uri: str, path: str) -> Source:
+        found = await naming.source(key, uri, self._data[key], path=path, doors=self._doors)
+        if isinstance(found, Holding):
+            self._media.append(found)
+        return found
 
 
-def _named(images: Sequence[Image], path: str) -> list[Image]:
+def _nothing(path: str, what: str, code: str) -> InvalidInput:
+    return InvalidInput.field(path, "is empty", remedy=f"send {what}", code=code)
+
+
+def named(images: Sequence[Image], path: str) -> list[Image]:
+    """Give each picture without an id its place as one. Raises `InvalidInput` about `path`."""
     places: dict[str, int] = {}
-    named = []
+    with_ids = []
     for index, image in enumerate(images):
         image_id = image.id or str(index)
         if image_id in places:
@@ -139,30 +213,13 @@ def _named(images: Sequence[Image], path: str) -> list[Image]:
                 code="DUPLICATE_IMAGE_ID",
             )
         places[image_id] = index
-        named.append(replace(image, id=image_id))
-    return named
+        with_ids.append(replace(image, id=image_id))
+    return with_ids
 
 
-def _in_order(images: Sequence[Image]) -> tuple[Image, ...]:
+def in_order(images: Sequence[Image]) -> tuple[Image, ...]:
+    """Put pictures in the order of their times, where all have one."""
     timed = [(image.capture_time, image) for image in images if image.capture_time is not None]
     if len(timed) < len(images):
         return tuple(images)
     return tuple(image for _, image in sorted(timed, key=lambda it: it[0]))
-
-
-def _video(video: Video | None, data: Mapping[str, bytes], path: str) -> Blob:
-    if video is None or not data[video.blob]:
-        raise InvalidInput.field(
-            f"{path}.video", "is empty", remedy="send a video", code="NO_VIDEO"
-        )
-    # What it is is found out by the worker, in a process that may choke on it.
-    return Blob(video.blob, "application/octet-stream", data[video.blob])
-
-
-def _recording(key: str, data: Mapping[str, bytes], path: str) -> Blob:
-    if not key:
-        raise InvalidInput.field(
-            f"{path}.audio", "is empty", remedy="send a recording", code="NO_AUDIO"
-        )
-    # The audio room decides by the bytes what it is.
-    return Blob(key, "application/octet-stream", data[key])

@@ -17,8 +17,8 @@ from typing import Final
 
 from services.chassis import call
 from services.chassis.errors import InvalidInput, NotFound, Resource
-from services.jobs.content import Blob
-from services.jobs.domain import Claim, MediaId
+from services.jobs.content import Blob, MediaId
+from services.jobs.domain import Claim
 from services.jobs.media_ports import BlobStore, KeptMedia, MediaIndex, NewMedia
 from services.media import kind
 
@@ -47,6 +47,11 @@ class MediaKeeper:
         self._index = index
         self._blobs = blobs
         self._rules = rules
+
+    @property
+    def most_bytes(self) -> int:
+        """The most bytes of one."""
+        return self._rules.most_bytes
 
     async def upload(self, data: bytes, *, ttl: timedelta | None) -> KeptMedia:
         """Keep bytes of the caller's tenant for a while."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.jobs.domain import Claim, MediaId
+from services.jobs.content import MediaId
+from services.jobs.domain import Claim
 
 
 @dataclass(frozen=True)

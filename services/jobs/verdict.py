@@ -2,6 +2,8 @@
 
 - An engine or a room that is down or full (`Unavailable`, `Exhausted`) is not the job's fault: it
   waits and is tried again, without using up an attempt, until its patience is at an end.
+- So does a source of media that is down, but not for as long: after a while each failure uses up an
+  attempt.
 - What may be chance (`TimedOut`, `Conflict`) or our own mistake (`Internal`, anything unknown) uses
   up an attempt; so does a worker that dies. The job is tried again while any are left.
 - Anything else says that the job itself is wrong, and ends it.
@@ -22,6 +24,7 @@ from services.chassis.errors import (
     Unavailable,
 )
 from services.jobs.domain import Claim, Failure, JobError
+from services.jobs.gathering_ports import SourceDown
 
 _FIRST_WAIT: Final = timedelta(seconds=1)
 _MOST_DOUBLINGS: Final = 16
@@ -33,6 +36,7 @@ def judge(
     *,
     now: datetime,
     patience: timedelta,
+    source_patience: timedelta,
     longest_wait: timedelta,
     chance: float,
 ) -> Failure | JobError:
@@ -44,6 +48,13 @@ def judge(
     told = JobError(reason=error.code, message=str(error), retryable=True)
     wait = _wait(claim.job.attempt, longest_wait, chance)
     match error:
+        case SourceDown():
+            # It is none of ours, and nobody may ever come to repair it.
+            patient = now - claim.waiting_since < source_patience
+            if not patient and claim.attempts_left <= 0:
+                return told
+            asked = error.retry_after or timedelta()
+            return Failure(told, max(wait, asked), counts=not patient)
         case Unavailable() | Exhausted():
             if now - claim.waiting_since >= patience:
                 return told

@@ -19,7 +19,7 @@ from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import MeshError
 from services.chassis.server import Server
 from services.jobs import peers, sweeper, verdict, wire
-from services.jobs.adapters import objects
+from services.jobs.adapters import objects, sources
 from services.jobs.adapters.postgres import (
     Database,
     PostgresJobQueue,
@@ -29,8 +29,9 @@ from services.jobs.adapters.postgres import (
 from services.jobs.adapters.receiver import HttpReceiver
 from services.jobs.attempt import Attempt, Stop
 from services.jobs.bells import Bell
-from services.jobs.config import PeersConfig, WebhookConfig, WorkerConfig
+from services.jobs.config import DomainConfig, PeersConfig, WebhookConfig, WorkerConfig
 from services.jobs.domain import Claim, Failure, JobError, JobId, JobState
+from services.jobs.gathering import Gatherer
 from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
 from services.jobs.ports import JobQueue
@@ -55,6 +56,7 @@ class Worker:
         self,
         queue: JobQueue,
         peers: Peers,
+        gatherer: Gatherer,
         config: WorkerConfig,
         *,
         name: str,
@@ -63,6 +65,7 @@ class Worker:
     ) -> None:
         self._queue = queue
         self._peers = peers
+        self._gatherer = gatherer
         self._config = config
         self._name = name
         self._clock = clock
@@ -99,7 +102,12 @@ class Worker:
             claims = await self._claimed(free) if free else ()
             for claim in claims:
                 attempt = Attempt(
-                    self._queue, claim, self._peers, lease=self._lease, judge=self._judge
+                    self._queue,
+                    claim,
+                    self._peers,
+                    self._gatherer,
+                    lease=self._lease,
+                    judge=self._judge,
                 )
                 self._attempts[claim.job.id] = attempt
                 self._working += 1
@@ -141,6 +149,7 @@ class Worker:
             claim,
             now=self._clock.now(),
             patience=timedelta(seconds=self._config.patience_seconds),
+            source_patience=timedelta(seconds=self._config.source_patience_seconds),
             longest_wait=timedelta(seconds=self._config.backoff_seconds),
             chance=self._chance(),
         )
@@ -207,13 +216,16 @@ async def main() -> None:
             seconds=config.webhook_timeout_seconds,
             connections=config.webhook_concurrency,
         ) as receiver,
+        sources.opened(peers_config, DomainConfig.load(), clock) as (opener, network),
         Server(config).running() as address,
     ):
         name = f"{socket.gethostname()}/{os.getpid()}"
         queue = PostgresJobQueue(database, type_limits=config.type_limits)
         blobs = objects.store_at(peers_config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, peers_config.media_rules)
-        worker = Worker(queue, rooms, config, name=name, clock=clock)
+        worker = Worker(
+            queue, rooms, Gatherer(media, opener, network), config, name=name, clock=clock
+        )
         sender = Sender(receiver, Signer(told.keys), clock)
         deliverer = Deliverer(PostgresOutbox(database), sender, wire.message_of, config)
         sweeps: dict[str, sweeper.Sweep] = {"media": media.sweep, "sums": queue.add_up}

@@ -28,6 +28,8 @@ _REDIRECTS: Final = 3
 _CONNECTIONS: Final = 16
 """The most fetches at once: each may hold a body of the largest size."""
 _RETRY_AFTER: Final = timedelta(seconds=1)
+_LONGEST_WAIT: Final = timedelta(hours=1)
+_LONGEST_DIGITS: Final = 9
 _PASSING: Final = (408, 425, 429)
 _MOVED: Final = (301, 302, 303, 307, 308)
 _REMEDY: Final = "name an address that gives the file itself, or send its bytes"
@@ -105,7 +107,11 @@ class Fetcher:
 
 async def _read(response: aiohttp.ClientResponse, field: str, most_bytes: int) -> Media:
     if response.status in _PASSING or response.status >= 500:
-        raise _passing(field, f"could not be fetched: it answers HTTP status {response.status}")
+        raise _passing(
+            field,
+            f"could not be fetched: it answers HTTP status {response.status}",
+            retry_after(response),
+        )
     if response.status != 200:
         raise _failed(field, f"cannot be fetched: it answers HTTP status {response.status}")
     if (response.content_length or 0) > most_bytes:
@@ -136,6 +142,14 @@ def _told(failed: Exception, field: str) -> MeshError:
             return _passing(field, "could not be fetched: the connection failed")
 
 
+def retry_after(response: aiohttp.ClientResponse) -> timedelta | None:
+    """When a server asks to be asked again, an hour at most; None where it does not say."""
+    told = response.headers.get("Retry-After", "")
+    if not told.isascii() or not told.isdecimal() or len(told) > _LONGEST_DIGITS:
+        return None
+    return min(timedelta(seconds=int(told)), _LONGEST_WAIT)
+
+
 def too_large(field: str, most_bytes: int) -> InvalidInput:
     """The error of media of too many bytes, wherever they come from."""
     return InvalidInput.field(
@@ -150,11 +164,11 @@ def _failed(field: str, problem: str) -> InvalidInput:
     return InvalidInput.field(field, problem, remedy=_REMEDY, code="FETCH_FAILED")
 
 
-def _passing(field: str, problem: str) -> MeshError:
+def _passing(field: str, problem: str, after: timedelta | None = None) -> MeshError:
     return Unavailable(
         f"{field}: {problem}",
         remedy="try again, or send the bytes",
         code="FETCH_FAILED",
         violations=[Violation(field, problem)],
-        retry_after=_RETRY_AFTER,
+        retry_after=_RETRY_AFTER if after is None else after,
     )

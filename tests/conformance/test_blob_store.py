@@ -3,7 +3,7 @@
 import pytest
 
 from services.jobs.adapters import objects
-from services.jobs.domain import MediaId
+from services.jobs.content import MediaId
 from tests.doubles import object_store
 from tests.doubles.media_memory import MemoryBlobs
 

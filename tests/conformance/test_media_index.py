@@ -13,8 +13,8 @@ from services.jobs.adapters.postgres import (
     PostgresJobStore,
     PostgresMediaIndex,
 )
-from services.jobs.content import CaptionInput, JobType
-from services.jobs.domain import MediaId, NewJob
+from services.jobs.content import CaptionInput, CaptionOutput, Holding, JobType, MediaId
+from services.jobs.domain import NewJob, Progress, Revision
 from services.jobs.media_ports import NewMedia
 from tests.doubles import postgres
 from tests.doubles.job_store_memory import MemoryJobStore
@@ -191,3 +191,66 @@ async def test_a_worker_that_lost_its_job_keeps_nothing_for_it(keepers, index):
         await index.keep_for(claim, "media/0", media_id)
     assert lost.value.code == "LEASE_LOST"
     assert await index.held(claim, "media/0") is None
+
+
+def holding(media_id):
+    return Holding("media/0", media_id, "input")
+
+
+def job_of(*media_ids):
+    held = tuple(map(holding, media_ids))
+    return NewJob("acme", JobType.CAPTION_V1, CaptionInput("", ()), (), media=held)
+
+
+async def test_a_job_holds_what_it_was_created_with_past_its_time(keepers, index):
+    store, queue, _ = keepers
+    media = await kept(index)
+    await store.create(job_of(media.id))
+    assert await index.expire("acme", media.id)
+    await index.release(10)
+    assert await index.doomed(10) == []
+    [claim] = await queue.claim("worker", limit=1, lease=LEASE)
+    assert (await index.held(claim, "media/0")).id == media.id
+
+
+@pytest.mark.parametrize("blobs", [None, ()])
+async def test_a_retry_holds_on_unless_it_brings_a_new_input(keepers, index, blobs):
+    store, _, _ = keepers
+    old, new = await kept(index), await kept(index)
+    job = await store.create(job_of(old.id))
+    await store.cancel("acme", job.id)
+    job = await store.get("acme", job.id)
+    media = () if blobs is None else (holding(new.id),)
+    await store.retry(job, Revision(blobs=blobs, media=media, keeps_steps=False))
+    for it in (old, new):
+        await index.expire("acme", it.id)
+    await index.release(10)
+    assert await index.doomed(10) == [new.id if blobs is None else old.id]
+
+
+async def test_a_retry_from_the_start_keeps_the_steps_that_brought_what_it_keeps(keepers):
+    store, queue, _ = keepers
+    job = await store.create(job_of())
+    for blobs, left in ((None, {"fetch/0": 1, "list-domain": 2}), ((), {})):
+        [claim] = await queue.claim("worker", limit=1, lease=LEASE)
+        for key, result in {"fetch/0": 1, "list-domain": 2, "describe/0": 3}.items():
+            if key not in await queue.steps(claim):
+                await queue.record_step(claim, key, result, text="", progress=Progress())
+        await queue.complete(claim, CaptionOutput(()))
+        job = await store.get("acme", job.id)
+        await store.retry(job, Revision(blobs=blobs, keeps_steps=False))
+        [claim] = await queue.claim("worker", limit=1, lease=LEASE)
+        assert await queue.steps(claim) == left
+        await queue.release(claim)
+
+
+async def test_what_a_forgotten_job_held_is_released(keepers, index):
+    store, queue, _ = keepers
+    media = await kept(index)
+    job = await store.create(job_of(media.id))
+    await index.expire("acme", media.id)
+    await index.release(10)
+    await store.cancel("acme", job.id)
+    assert await queue.forget(timedelta(0)) == 1
+    await index.release(10)
+    assert await index.doomed(10) == [media.id]

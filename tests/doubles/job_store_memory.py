@@ -9,6 +9,7 @@ from uuid import uuid4
 from services.chassis.errors import Conflict, NotFound, Precondition
 from services.jobs.bells import Bells
 from services.jobs.domain import (
+    BRINGING,
     Claim,
     Job,
     JobError,
@@ -82,6 +83,7 @@ class MemoryJobStore:
             webhook=new.webhook,
         )
         kept = self.kept[job.id] = Kept(job, new, {blob.key: blob for blob in new.blobs})
+        kept.media = {it.key: it.media_id for it in new.media}
         kept.run_after = max(now, new.run_after or now)
         self._change(kept, JobEventKind.CREATED)
         self.bells.ring("work")
@@ -114,8 +116,13 @@ class MemoryJobStore:
             raise Conflict(f"job {job.id} has just changed")
         if revision.blobs is not None:
             kept.blobs = {blob.key: blob for blob in revision.blobs}
+            kept.media = {it.key: it.media_id for it in revision.media}
         if not revision.keeps_steps:
-            kept.steps = {}
+            kept.steps = {
+                key: result
+                for key, result in kept.steps.items()
+                if revision.blobs is None and key.startswith(BRINGING)
+            }
         kept.charged = 0
         kept.run_after = kept.waiting_since = datetime.now(UTC)
         webhook = kept.job.webhook

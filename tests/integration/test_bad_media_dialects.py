@@ -23,10 +23,9 @@ from services.chassis import client
 from services.chassis.config import RoomConfig
 from services.chassis.errors import MeshError
 from services.chassis.server import Server
-from services.jobs.adapters.postgres import Database, PostgresJobStore
-from services.jobs.core import Jobs
+from services.jobs.adapters.postgres import Database
 from services.jobs.rpc import JobServicer
-from tests.doubles import bad_media, postgres
+from tests.doubles import bad_media, media_keeping, postgres
 from tests.doubles.bad_media import Bad
 from tests.doubles.chat_rooms import vision_room
 from tests.doubles.engine_server import EngineServer, engine_server
@@ -55,7 +54,7 @@ async def jobs() -> AsyncIterator[str]:
     room = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
     with postgres.server() as started, postgres.database(started) as url:
         async with Database(url) as database:
-            servicer = JobServicer(Jobs(PostgresJobStore(database)))
+            servicer = JobServicer(media_keeping.jobs(database))
             room.add(jobs_grpc.add_JobServiceServicer_to_server, servicer, JOBS)
             async with room.running() as address:
                 yield address

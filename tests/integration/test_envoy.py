@@ -59,6 +59,9 @@ def received(mesh):
     return mesh.received
 
 
+RAW = {"Content-Type": "image/png"}
+
+
 @in_module
 async def collector():
     async with otlp.collecting() as collector:
@@ -118,6 +121,23 @@ async def test_every_rest_call_reaches_its_method(path, verb, template, body, ed
     assert [(call.room, call.method) for call in received] == [(path.split(".")[1], path)]
     if "{id}" in template:
         assert received[0].requests[0].id == JOB
+
+
+async def test_media_goes_through_raw_and_no_browser_guesses_what_it_is(edge, http, mesh, received):
+    body = {"content": {"data": b"<html>", "content_type": "application/octet-stream"}}
+    mesh.answers["/mesh.jobs.v1.MediaService/Get"] = [
+        rooms.message("mesh.jobs.v1.GetResponse", **body)
+    ]
+    url = f"{edge.url}/mesh/v1/media"
+    async with http.post(f"{url}?ttl=3600s", data=b"\0raw", headers=RAW) as answer:
+        assert answer.status == 200, await answer.text()
+    [upload] = [call.requests[0] for call in received]
+    assert (upload.content.data, upload.content.content_type) == (b"\0raw", "image/png")
+    assert upload.ttl.seconds == 3600
+    async with http.get(f"{url}/abc") as answer:
+        assert await answer.read() == b"<html>"
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", rooms.METHODS)

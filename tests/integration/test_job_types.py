@@ -21,9 +21,8 @@ from services.jobs.content import (
     VideoSummaryInput,
     VlmOnlyInput,
 )
-from services.jobs.core import Jobs
 from services.jobs.domain import JobEventKind, JobState, NewJob
-from tests.doubles import peers_fake, postgres
+from tests.doubles import media_keeping, peers_fake, postgres
 from tests.doubles.peers_fake import FakePeers
 from tests.doubles.videos import video
 from tests.integration import test_worker as workers
@@ -208,7 +207,7 @@ async def test_a_cancelled_step_is_told_and_stops_within_two_seconds(
 async def test_watchers_who_join_early_midway_and_late_are_told_the_same(
     kind, database, url, store, address
 ):
-    core = Jobs(store)
+    core = media_keeping.jobs(database)
 
     async def watched(job, began=None):
         with call.use(call.Call(tenant=TENANT)):

@@ -32,7 +32,7 @@ from services.jobs.content import CaptionOutput, JobType, Observation
 from services.jobs.core import Jobs
 from services.jobs.domain import JobError, Progress
 from services.jobs.rpc import JobServicer, SessionServicer
-from tests.doubles import postgres
+from tests.doubles import media_keeping, postgres
 from tests.doubles.pictures import BAD_PICTURES, scene_png
 
 PICTURE = scene_png()
@@ -56,8 +56,8 @@ async def database(postgres_server) -> AsyncIterator[Database]:
 
 
 def jobs_in(database, **bounds) -> Jobs:
-    store = PostgresJobStore(database)
-    return Jobs(store, capacity=Capacity(store, **bounds))
+    capacity = Capacity(PostgresJobStore(database), **bounds)
+    return media_keeping.jobs(database, capacity=capacity)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def queue(database) -> PostgresJobQueue:
 
 @pytest.fixture
 async def channel(database) -> AsyncIterator[grpc.aio.Channel]:
-    core = jobs_in(database)
+    core = media_keeping.jobs(database)
     server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
     services = [
         (add_JobServiceServicer_to_server, JobServicer(core), pb, "JobService"),
@@ -465,7 +465,7 @@ async def test_a_database_that_is_gone_is_told_as_unavailable():
         server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
         register = add_JobServiceServicer_to_server
         service = pb.DESCRIPTOR.services_by_name["JobService"]
-        server.add(register, JobServicer(jobs_in(database)), service)
+        server.add(register, JobServicer(media_keeping.jobs(database)), service)
         async with server.running() as address, client.channel(address) as opened:
             code, told, _ = await refused(create(JobServiceStub(opened)))
     assert code is grpc.StatusCode.UNAVAILABLE

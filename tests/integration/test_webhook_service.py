@@ -23,11 +23,9 @@ from services.jobs.adapters.postgres import (
     Database,
     PostgresDeliveryStore,
     PostgresJobQueue,
-    PostgresJobStore,
     PostgresOutbox,
 )
 from services.jobs.adapters.receiver import HttpReceiver
-from services.jobs.core import Jobs
 from services.jobs.domain import JobError
 from services.jobs.rpc import JobServicer
 from services.jobs.webhook_rpc import WebhookServicer
@@ -37,7 +35,7 @@ from services.jobs.webhooks.policy import Policy
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
 from services.media.guard import Guard
-from tests.doubles import postgres, receiver
+from tests.doubles import media_keeping, postgres, receiver
 from tests.doubles.pictures import scene_png
 from tests.doubles.receiver import Receiver
 
@@ -77,7 +75,7 @@ async def channel(database) -> AsyncIterator[grpc.aio.Channel]:
         webhooks = Webhooks(PostgresDeliveryStore(database), sender, signer, policy)
         server.add(
             add_JobServiceServicer_to_server,
-            JobServicer(Jobs(PostgresJobStore(database), policy=policy)),
+            JobServicer(media_keeping.jobs(database, policy=policy)),
             job_service_pb2.DESCRIPTOR.services_by_name["JobService"],
         )
         server.add(

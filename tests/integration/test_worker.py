@@ -31,7 +31,7 @@ from services.jobs.content import (
 from services.jobs.domain import JobEventKind, JobState, NewJob, Progress
 from services.jobs.ports import Selection
 from services.jobs.worker import Worker
-from tests.doubles import keys, peers_fake, postgres
+from tests.doubles import keys, media_keeping, peers_fake, postgres
 from tests.doubles.engine_llama import free_port
 from tests.doubles.peers_fake import FakePeers
 
@@ -91,7 +91,14 @@ async def working(database, url, address, **options) -> AsyncIterator[None]:
     config = WorkerConfig(listen="127.0.0.1:0", **{"backoff_seconds": 0.2, **options})
     async with peers.connected(targets(url, address)) as connected:
         queue = PostgresJobQueue(database)
-        worker = Worker(queue, connected, config, name="here", clock=SystemClock())
+        worker = Worker(
+            queue,
+            connected,
+            media_keeping.gatherer(database),
+            config,
+            name="here",
+            clock=SystemClock(),
+        )
         async with worker.running():
             yield
 

@@ -16,6 +16,18 @@
 {{- end }}
 {{- if .room.media }}
 - {name: JOBS_MEDIA_URL, value: {{ .root.Values.media.url | default "file:///media" | quote }}}
+{{- with .root.Values.media.fetchAllow }}
+- {name: JOBS_FETCH_ALLOW, value: {{ join "," . | quote }}}
+{{- end }}
+{{- with .root.Values.domain }}
+{{- if .apiUrl }}
+- {name: API_URL, value: {{ .apiUrl | quote }}}
+- {name: DDS_URL, value: {{ .ddsUrl | quote }}}
+{{- if eq $.name "worker" }}
+- {name: CLIENT_ID, value: {{ .clientId | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if .room.webhooks }}
 {{- with .root.Values.webhooks.allow }}
@@ -39,6 +51,13 @@
 {{- define "sensorium.roomSecrets" -}}
 {{- if .room.database }}
 {{ include "sensorium.databaseSecret" . }}
+{{- end }}
+{{- if and (eq .name "worker") .root.Values.domain.apiUrl }}
+- secret:
+    name: {{ .root.Values.domain.secret }}
+    items:
+      - {key: POSEMESH_EMAIL, path: POSEMESH_EMAIL}
+      - {key: POSEMESH_PASSWORD, path: POSEMESH_PASSWORD}
 {{- end }}
 {{- if .room.webhooks }}
 - secret:

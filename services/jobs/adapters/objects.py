@@ -15,7 +15,7 @@ from obstore.store import LocalStore, S3Store
 
 from services.chassis.config import ConfigError
 from services.chassis.errors import Unavailable
-from services.jobs.domain import MediaId
+from services.jobs.content import MediaId
 
 _SECONDS: Final = 60.0
 """For one object of the largest size."""

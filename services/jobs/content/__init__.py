@@ -19,8 +19,12 @@ from services.jobs.content.kinds import (
     JobType,
 )
 from services.jobs.content.media import (
+    HELD,
     Blob,
+    DomainQuery,
+    Holding,
     Image,
+    MediaId,
     Video,
 )
 from services.jobs.content.outputs import (
@@ -42,17 +46,21 @@ from services.jobs.content.outputs import (
 )
 
 __all__ = [
+    "HELD",
     "INPUTS",
     "OUTPUTS",
     "Blob",
     "CaptionInput",
     "CaptionOutput",
+    "DomainQuery",
     "Draft",
     "FoundRisk",
+    "Holding",
     "Image",
     "JobInput",
     "JobOutput",
     "JobType",
+    "MediaId",
     "Observation",
     "Risk",
     "Scene",

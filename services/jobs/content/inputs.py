@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.jobs.content.media import Image, Video
+from services.jobs.content.media import DomainQuery, Image, Video
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class TaskTimingInput:
     image_prompt: str = field(repr=False)
     """What to ask of each picture. Empty: a plain description."""
     images: tuple[Image, ...]
+    domain: DomainQuery | None = None
+    """Where more pictures lie. None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class CaptionInput:
     prompt: str = field(repr=False)
     """What to ask of each picture. Empty: a plain description."""
     images: tuple[Image, ...]
+    domain: DomainQuery | None = None
+    """Where more pictures lie. None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class VlmOnlyInput:
     prompt: str = field(repr=False)
     """What to ask of each picture."""
     images: tuple[Image, ...]
+    domain: DomainQuery | None = None
+    """Where more pictures lie. None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class SurveillanceInput:
     images: tuple[Image, ...] = ()
     video: Video | None = None
     """None: there are pictures."""
+    domain: DomainQuery | None = None
+    """Where more pictures lie. None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,8 @@ class TranscriptionInput:
     """The key of its bytes. Empty: none was sent."""
     language: str
     """As an ISO 639-1 code. Empty: to be found out."""
+    uri: str = field(default="", repr=False)
+    """Where its bytes are, when they were not sent. Empty: they were."""
 
 
 JobInput = (

@@ -4,6 +4,11 @@ it: it names them by their blob's key.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final, NewType
+
+MediaId = NewType("MediaId", str)
+HELD: Final = "media/"
+"""So begin the keys of bytes that the job holds in the media store, and not beside itself."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,8 @@ class Image:
     """The key of its bytes."""
     offset_seconds: float | None = None
     """Where it stands in its video. None: it is no frame of a video."""
+    uri: str = field(default="", repr=False)
+    """Where its bytes are, when they were not sent. Empty: they were."""
 
 
 @dataclass(frozen=True)
@@ -43,3 +50,30 @@ class Video:
     """How many frames of each second are looked at. Zero: the pipeline's own choice."""
     max_frames: int = 0
     """The most frames that are looked at. Zero: the pipeline's own limit."""
+    uri: str = field(default="", repr=False)
+    """Where its bytes are, when they were not sent. Empty: they were."""
+
+
+@dataclass(frozen=True)
+class DomainQuery:
+    """Pictures that lie in a domain of the posemesh network."""
+
+    domain_id: str
+    ids: tuple[str, ...] = ()
+    """Empty: everything that the other fields allow."""
+    name: str = ""
+    """Empty: of every name."""
+    data_type: str = ""
+    """Empty: of every type."""
+    upload_output: bool = False
+    """Whether the output is stored in the domain too."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Media that a job is to hold."""
+
+    key: str
+    media_id: MediaId
+    path: str
+    """Where the request names it."""

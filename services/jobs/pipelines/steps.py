@@ -65,16 +65,26 @@ class Steps:
         *,
         at_once: int,
         tell: Callable[[Json], str] = _nothing,
+        finishes: bool = False,
     ) -> list[Json]:
         """Run one step for each item, `prefix/0` and so on; results come in the order of the items.
 
-        When one fails, those under way are dropped, and its error is raised.
+        When one fails, no other is begun, and its error is raised; those under way are dropped, or
+        finished first.
         """
         free = asyncio.Semaphore(at_once)
+        failures: list[Exception] = []
 
         async def run(index: int, item: Item) -> Json:
             async with free:
-                return await self.run(f"{prefix}/{index}", lambda: step(item), tell=tell)
+                if failures:
+                    return None
+                try:
+                    return await self.run(f"{prefix}/{index}", lambda: step(item), tell=tell)
+                except Exception as failed:
+                    if not finishes:
+                        raise
+                    failures.append(failed)
 
         await self.plan(*(f"{prefix}/{index}" for index in range(len(items))))
         try:
@@ -82,6 +92,8 @@ class Steps:
                 tasks = [group.create_task(run(*numbered)) for numbered in enumerate(items)]
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
+        if failures:
+            raise failures[0]
         return [task.result() for task in tasks]
 
     def _progress(self) -> Progress:

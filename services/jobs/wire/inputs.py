@@ -8,6 +8,7 @@ from mesh.types.v1 import image_pb2, video_pb2
 from services.chassis.errors import InvalidInput
 from services.jobs.content import (
     CaptionInput,
+    DomainQuery,
     Draft,
     Image,
     JobInput,
@@ -29,27 +30,34 @@ def draft_from_pb(given: pb.JobInput) -> Draft:
         case "task_timing_v1":
             timing = given.task_timing_v1
             images, data = _images_from_pb(timing.images, path)
-            return Draft(TaskTimingInput(timing.task, timing.image_prompt, images), data)
+            return Draft(
+                TaskTimingInput(timing.task, timing.image_prompt, images, _domain_from_pb(timing)),
+                data,
+            )
         case "caption_v1":
             caption = given.caption_v1
             images, data = _images_from_pb(caption.images, path)
-            return Draft(CaptionInput(caption.prompt, images), data)
+            return Draft(CaptionInput(caption.prompt, images, _domain_from_pb(caption)), data)
         case "vlm_only":
             asked = given.vlm_only
             images, data = _images_from_pb(asked.images, path)
-            return Draft(VlmOnlyInput(asked.prompt, images), data)
+            return Draft(VlmOnlyInput(asked.prompt, images, _domain_from_pb(asked)), data)
         case "surveillance_v1":
             watched = given.surveillance_v1
             images, data = _images_from_pb(watched.images, path)
             video, film = _video_from_pb(watched, path)
-            return Draft(SurveillanceInput(watched.focus, images, video), {**data, **film})
+            return Draft(
+                SurveillanceInput(watched.focus, images, video, _domain_from_pb(watched)),
+                {**data, **film},
+            )
         case "video_summary_v1":
             video, film = _video_from_pb(given.video_summary_v1, path)
             return Draft(VideoSummaryInput(video, given.video_summary_v1.focus), film)
         case "transcription_v1":
             speech = given.transcription_v1
-            key = "audio" if speech.audio else ""
-            return Draft(TranscriptionInput(key, speech.language), {"audio": speech.audio})
+            key = "audio" if speech.audio or speech.uri else ""
+            given_speech = TranscriptionInput(key, speech.language, speech.uri)
+            return Draft(given_speech, {"audio": speech.audio})
         case _:
             raise InvalidInput.field("input", "is empty", remedy="set the field of the job's type")
 
@@ -57,27 +65,37 @@ def draft_from_pb(given: pb.JobInput) -> Draft:
 def input_to_pb(given: JobInput) -> pb.JobInput:
     """Write an input without its bytes."""
     match given:
-        case TaskTimingInput(task, image_prompt, images):
+        case TaskTimingInput(task, image_prompt, images, domain):
             timing = pb.TaskTimingInput(
-                task=task, image_prompt=image_prompt, images=map(_image_to_pb, images)
+                task=task,
+                image_prompt=image_prompt,
+                images=map(_image_to_pb, images),
+                domain=_domain_to_pb(domain),
             )
             return pb.JobInput(task_timing_v1=timing)
-        case CaptionInput(prompt, images):
-            caption = pb.CaptionInput(prompt=prompt, images=map(_image_to_pb, images))
+        case CaptionInput(prompt, images, domain):
+            caption = pb.CaptionInput(
+                prompt=prompt, images=map(_image_to_pb, images), domain=_domain_to_pb(domain)
+            )
             return pb.JobInput(caption_v1=caption)
-        case VlmOnlyInput(prompt, images):
-            asked = pb.VlmOnlyInput(prompt=prompt, images=map(_image_to_pb, images))
+        case VlmOnlyInput(prompt, images, domain):
+            asked = pb.VlmOnlyInput(
+                prompt=prompt, images=map(_image_to_pb, images), domain=_domain_to_pb(domain)
+            )
             return pb.JobInput(vlm_only=asked)
-        case SurveillanceInput(focus, images, video):
+        case SurveillanceInput(focus, images, video, domain):
             watched = pb.SurveillanceInput(
-                focus=focus, images=map(_image_to_pb, images), video=_video_to_pb(video)
+                focus=focus,
+                images=map(_image_to_pb, images),
+                video=_video_to_pb(video),
+                domain=_domain_to_pb(domain),
             )
             return pb.JobInput(surveillance_v1=watched)
         case VideoSummaryInput(video, focus):
             summed_up = pb.VideoSummaryInput(video=_video_to_pb(video), focus=focus)
             return pb.JobInput(video_summary_v1=summed_up)
-        case TranscriptionInput(_, language):
-            return pb.JobInput(transcription_v1=pb.TranscriptionInput(language=language))
+        case TranscriptionInput(_, language, uri):
+            return pb.JobInput(transcription_v1=pb.TranscriptionInput(language=language, uri=uri))
 
 
 def _images_from_pb(
@@ -89,7 +107,7 @@ def _images_from_pb(
         time = None
         if image.HasField("capture_time"):
             time = time_from_pb(image.capture_time, f"{path}.images[{index}].capture_time")
-        read.append(Image(image.id, time, key))
+        read.append(Image(image.id, time, key, uri=image.uri))
         data[key] = image.data
     return tuple(read), data
 
@@ -102,12 +120,12 @@ def _video_from_pb(
     video, time = given.video, None
     if video.HasField("capture_time"):
         time = time_from_pb(video.capture_time, f"{path}.video.capture_time")
-    read = Video(video.id, time, "video", video.frames_per_second, video.max_frames)
+    read = Video(video.id, time, "video", video.frames_per_second, video.max_frames, video.uri)
     return read, {"video": video.data}
 
 
 def _image_to_pb(image: Image) -> image_pb2.Image:
-    return image_pb2.Image(id=image.id, capture_time=time_to_pb(image.capture_time))
+    return image_pb2.Image(id=image.id, capture_time=time_to_pb(image.capture_time), uri=image.uri)
 
 
 def _video_to_pb(video: Video | None) -> video_pb2.Video | None:
@@ -118,4 +136,28 @@ def _video_to_pb(video: Video | None) -> video_pb2.Video | None:
         capture_time=time_to_pb(video.capture_time),
         frames_per_second=video.frames_per_second,
         max_frames=video.max_frames,
+        uri=video.uri,
+    )
+
+
+def _domain_from_pb(
+    given: pb.TaskTimingInput | pb.CaptionInput | pb.VlmOnlyInput | pb.SurveillanceInput,
+) -> DomainQuery | None:
+    if not given.HasField("domain"):
+        return None
+    asked = given.domain
+    return DomainQuery(
+        asked.domain_id, tuple(asked.ids), asked.name, asked.data_type, asked.upload_output
+    )
+
+
+def _domain_to_pb(query: DomainQuery | None) -> pb.DomainQuery | None:
+    if query is None:
+        return None
+    return pb.DomainQuery(
+        domain_id=query.domain_id,
+        ids=query.ids,
+        name=query.name,
+        data_type=query.data_type,
+        upload_output=query.upload_output,
     )

@@ -12,6 +12,8 @@ from services.audio.config import AudioConfig
 from services.chassis.config import Config
 from services.jobs.config import (
     DatabaseConfig,
+    DomainAddresses,
+    DomainConfig,
     JobsConfig,
     PeersConfig,
     WebhookConfig,
@@ -22,8 +24,8 @@ from services.vision.config import VisionConfig
 from tests.doubles import keys
 
 CONFIGS: dict[str, list[type[Config]]] = {
-    "jobs": [JobsConfig, WebhookConfig],
-    "worker": [WorkerConfig, PeersConfig, WebhookConfig],
+    "jobs": [JobsConfig, WebhookConfig, DomainAddresses],
+    "worker": [WorkerConfig, PeersConfig, WebhookConfig, DomainConfig],
     "vision": [VisionConfig],
     "reasoning": [ReasoningConfig],
     "audio": [AudioConfig],

@@ -37,6 +37,7 @@ def environment(deployment: Any) -> dict[str, str]:
             "gateway.jwks holds a private or symmetric key",
         ),
         ('database.secret=""', "database.secret is empty: name the Secret"),
+        ('domain.apiUrl="https://api.example.com"', "give domain.ddsUrl too, and in domain.secret"),
         ('media.claim=""', "media.url or media.claim must be given, and not both"),
         ('media.url="s3://media"', "media.url or media.claim must be given, and not both"),
         ('engines.vision.url=""', "engines.vision.url is empty: give the address"),

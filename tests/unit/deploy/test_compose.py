@@ -21,6 +21,7 @@ ROOMS = yaml.safe_load((chart.CHART / "values.yaml").read_text())["rooms"]
 # Kubernetes gives these as files, or decides them itself.
 COMPOSE_ONLY = {
     *("JOBS_DATABASE_URL", "JOBS_WEBHOOK_KEYS"),
+    *("POSEMESH_EMAIL", "POSEMESH_PASSWORD"),
     *("VISION_ENGINE_API_KEY", "REASONING_ENGINE_API_KEY"),
 }
 CHART_ONLY = re.compile(r".*_DRAIN_SECONDS")

@@ -3,6 +3,7 @@ import pytest
 from services.chassis.errors import InvalidInput
 from services.jobs import intake
 from services.jobs.content import (
+    DomainQuery,
     Draft,
     Image,
     JobType,
@@ -11,8 +12,11 @@ from services.jobs.content import (
     VideoSummaryInput,
     VlmOnlyInput,
 )
+from services.jobs.naming import Doors
+from services.media.guard import Guard
 from tests.doubles.pictures import scene_png
 
+DOORS = Doors(Guard(), domains=True)
 FILM = Video("clip", None, "video")
 IMAGES = (Image("b", None, "images/0"), Image("", None, "images/1"))
 DATA = {"images/0": scene_png(), "images/1": scene_png(), "video": b"moving"}
@@ -24,7 +28,7 @@ def draft(given):
 
 async def refused(kind, given, data=DATA):
     with pytest.raises(InvalidInput) as error:
-        await intake.accept(kind, Draft(given, data))
+        await intake.accept(kind, Draft(given, data), doors=DOORS)
     return error.value.code, error.value.violations[0].field
 
 
@@ -33,7 +37,7 @@ async def test_pictures_of_new_types_are_named_and_kept_as_those_of_others():
         (JobType.VLM_ONLY, VlmOnlyInput("red?", IMAGES)),
         (JobType.SURVEILLANCE_V1, SurveillanceInput("", IMAGES)),
     ):
-        accepted = await intake.accept(kind, draft(given))
+        accepted = await intake.accept(kind, draft(given), doors=DOORS)
         assert [it.id for it in accepted.input.images] == ["b", "1"]
         assert [it.key for it in accepted.blobs] == ["images/0", "images/1"]
 
@@ -43,7 +47,7 @@ async def test_a_video_is_kept_as_it_came():
         (JobType.SURVEILLANCE_V1, SurveillanceInput("", (), FILM)),
         (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(FILM, "")),
     ):
-        accepted = await intake.accept(kind, draft(given))
+        accepted = await intake.accept(kind, draft(given), doors=DOORS)
         assert accepted.input == given
         assert [(it.key, it.data) for it in accepted.blobs] == [("video", b"moving")]
 
@@ -79,9 +83,39 @@ async def test_a_job_with_nothing_to_look_at_is_refused(kind, given, told):
     ],
 )
 async def test_a_retry_that_brings_nothing_to_look_at_keeps_what_there_was(kind, given, earlier):
-    accepted = await intake.accept(kind, draft(given), instead_of=earlier)
+    accepted = await intake.accept(kind, draft(given), doors=DOORS, instead_of=earlier)
+    assert accepted.keeps
     assert accepted.blobs == ()
     assert accepted.input.focus == given.focus
     assert accepted.input.video == earlier.video
     if isinstance(earlier, SurveillanceInput):
         assert accepted.input.images == earlier.images
+
+
+async def test_a_retry_without_pictures_keeps_the_domain_and_one_with_pictures_drops_it():
+    earlier = VlmOnlyInput("?", (), DomainQuery("a domain"))
+    kept = await intake.accept(
+        JobType.VLM_ONLY, draft(VlmOnlyInput("!", ())), doors=DOORS, instead_of=earlier
+    )
+    assert (kept.keeps, kept.input) == (True, VlmOnlyInput("!", (), earlier.domain))
+    new = await intake.accept(
+        JobType.VLM_ONLY, draft(VlmOnlyInput("!", IMAGES)), doors=DOORS, instead_of=earlier
+    )
+    assert (new.keeps, new.input.domain) == (False, None)
+
+
+async def test_what_is_to_be_fetched_and_what_is_referred_to_brings_no_bytes():
+    upload = "0a" * 16
+    images = (
+        Image("a", None, "images/0", uri="https://example.com/a.jpg?signature=x%2Fy"),
+        Image("b", None, "images/1", uri=f"MEDIA://{upload}"),
+    )
+    data = {"images/0": b"", "images/1": b""}
+    given = Draft(VlmOnlyInput("?", images), data)
+    accepted = await intake.accept(JobType.VLM_ONLY, given, doors=DOORS)
+    assert accepted.blobs == ()
+    assert [it.blob for it in accepted.input.images] == ["media/images/0", "media/images/1"]
+    assert [it.uri for it in accepted.input.images] == [it.uri for it in images]
+    [held] = accepted.media
+    assert (held.key, held.media_id) == ("media/images/1", upload)
+    assert "signature" not in repr(accepted)

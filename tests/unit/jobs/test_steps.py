@@ -96,3 +96,24 @@ async def test_a_worker_that_lost_its_lease_records_nothing(memory, claim, steps
     with pytest.raises(Conflict):
         await steps.run("one", step)
     assert memory.kept[claim.job.id].steps == {}
+
+
+async def test_where_steps_are_finished_one_that_fails_begins_no_other_and_loses_none(
+    memory, claim, steps
+):
+    began, both, failed = [], asyncio.Event(), asyncio.Event()
+
+    async def step(item):
+        began.append(item)
+        if item == 0:
+            await both.wait()
+            failed.set()
+            raise Unavailable("down")
+        both.set()
+        await failed.wait()
+        return item
+
+    with pytest.raises(Unavailable, match="down"):
+        await steps.run_each("s", range(5), step, at_once=2, finishes=True)
+    assert began == [0, 1]
+    assert [it.step for it in await step_events(memory, claim)] == ["s/1"]

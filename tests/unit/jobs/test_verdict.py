@@ -6,6 +6,7 @@ import pytest
 from services.chassis import errors
 from services.jobs import verdict
 from services.jobs.domain import Failure, JobError
+from services.jobs.gathering_ports import SourceDown
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def judged(error, claim, *, waited=timedelta(), chance=1.0, attempt=1):
         claim,
         now=claim.waiting_since + waited,
         patience=timedelta(hours=24),
+        source_patience=timedelta(minutes=15),
         longest_wait=timedelta(seconds=15),
         chance=chance,
     )
@@ -32,6 +34,16 @@ def test_what_passes_is_waited_for_without_using_up_an_attempt(kind, claim):
     assert isinstance(failure, Failure)
     assert not failure.counts
     assert failure.error == JobError("ENGINE_DOWN", "the engine is down", retryable=True)
+
+
+def test_a_source_of_media_that_is_down_is_waited_for_a_while_and_then_costs_attempts(claim):
+    down = SourceDown("the connection failed", retry_after=timedelta(minutes=2))
+    failure = judged(down, replace(claim, attempts_left=0), waited=timedelta(minutes=14))
+    assert (failure.counts, failure.delay) == (False, timedelta(minutes=2))
+    late = timedelta(minutes=15)
+    assert judged(down, claim, waited=late).counts
+    given_up = judged(down, replace(claim, attempts_left=0), waited=late)
+    assert given_up == JobError("SOURCE_DOWN", "the connection failed", retryable=True)
 
 
 def test_patience_ends(claim):

@@ -58,6 +58,11 @@ CREATES: Final[TextClause] = text(
             CAST(:blob_id AS uuid[]), CAST(:blob_key AS text[]), CAST(:blob_type AS text[]),
             CAST(:blob_data AS bytea[])
         ) AS of_job(id, key, media_type, data) JOIN created ON created.id = of_job.id
+    ), holding AS (
+        INSERT INTO job_media (job_id, key, media_id)
+        SELECT of_job.id, key, media_id FROM unnest(
+            CAST(:held_id AS uuid[]), CAST(:held_key AS text[]), CAST(:held_media AS text[])
+        ) AS of_job(id, key, media_id) JOIN created ON created.id = of_job.id
     )
     SELECT id, create_time, update_time, rung FROM created CROSS JOIN (
         SELECT pg_notify('{CHANNEL}', '{WORK}') AS rung FROM created HAVING count(*) > 0
@@ -89,6 +94,7 @@ def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) 
     """Turn creations into the parameters of `CREATES`."""
     ordered = sorted(creations, key=lambda it: (it.new.tenant, it.new.request_id or ""))
     new = [it.new for it in ordered]
+    held = [(it.id, holding) for it in ordered for holding in it.new.media]
     return {
         "id": arrays.numbers([it.id for it in ordered]),
         "tenant": arrays.texts([it.tenant for it in new]),
@@ -105,6 +111,9 @@ def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) 
         "blob_key": arrays.texts([blob.key for _, blob in blobs]),
         "blob_type": arrays.texts([blob.media_type for _, blob in blobs]),
         "blob_data": [blob.data for _, blob in blobs],
+        "held_id": arrays.numbers([job_id for job_id, _ in held]),
+        "held_key": arrays.texts([it.key for _, it in held]),
+        "held_media": arrays.texts([it.media_id for _, it in held]),
     }
 
 

@@ -21,7 +21,8 @@ from sqlalchemy.dialects.postgresql import insert as insert_or_update
 from services.chassis.errors import Conflict, Exhausted
 from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.tables import job_media, job_queue, media, media_doomed
-from services.jobs.domain import Claim, MediaId
+from services.jobs.content import MediaId
+from services.jobs.domain import Claim
 from services.jobs.media_ports import KeptMedia, NewMedia
 
 _NOW: Final = func.now()

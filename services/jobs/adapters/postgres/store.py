@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import Any, Final
 
-from sqlalchemy import Select, TextClause, delete, insert, select, tuple_
+from sqlalchemy import Delete, Select, TextClause, delete, insert, select, tuple_
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.chassis.errors import Conflict, NotFound, Precondition, Resource, Unavailable
 from services.jobs import record
+from services.jobs.adapters.postgres import holdings
 from services.jobs.adapters.postgres.batches import Batches
 from services.jobs.adapters.postgres.changes import CANCEL, change
 from services.jobs.adapters.postgres.counts import STATS, WAITING, stats_from_rows
@@ -27,6 +28,7 @@ from services.jobs.adapters.postgres.tables import (
 from services.jobs.bells import Bell
 from services.jobs.content import Blob, JobType
 from services.jobs.domain import (
+    BRINGING,
     Job,
     JobEvent,
     JobEventKind,
@@ -70,7 +72,8 @@ class PostgresJobStore:
 
     async def create(self, new: NewJob) -> Job:
         """Keep a job, or return the first one of its request id."""
-        job = await self._creates.put(Creation(new_job_id(), new))
+        with holdings.loss_told():
+            job = await self._creates.put(Creation(new_job_id(), new))
         if job is not None:
             return job
         statement = _of_request(new.tenant, new.request_id)
@@ -121,13 +124,16 @@ class PostgresJobStore:
             "webhook_format": revision.webhook.format if revision.webhook else None,
             "keeps_steps": revision.keeps_steps,
         }
-        async with self._database.transaction() as connection:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(holdings.loss_told())
+            connection = await stack.enter_async_context(self._database.transaction())
             if (await connection.execute(RETRY, given)).one_or_none() is not None:
                 if not revision.keeps_steps:
-                    await connection.execute(delete(job_steps).where(job_steps.c.job_id == job.id))
+                    await connection.execute(_forgotten(job.id, revision))
                 if revision.blobs is not None:
                     await connection.execute(delete(job_blobs).where(job_blobs.c.job_id == job.id))
                     await _keep(connection, job.id, revision.blobs)
+                    await holdings.replace(connection, job.id, revision.media)
                 return job_from_row((await connection.execute(_one(job.tenant, job.id))).one())
         now = await self.get(job.tenant, job.id)
         if now.state.is_terminal:
@@ -204,6 +210,14 @@ class PostgresJobStore:
         return [
             new_job(it.id, it.new, times[it.id]) if it.id in times else None for it in creations
         ]
+
+
+def _forgotten(job_id: JobId, revision: Revision) -> Delete:
+    steps = delete(job_steps).where(job_steps.c.job_id == job_id)
+    if revision.blobs is not None:
+        return steps
+    # What was fetched stays, and so does what tells of it.
+    return steps.where(*(~job_steps.c.key.startswith(it, autoescape=True) for it in BRINGING))
 
 
 def _one(tenant: str, job_id: JobId) -> Select[Any]:
