@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest_asyncio
 
 from sensorium.launcher import places
 from services.chassis import client
-from tests.doubles import otlp
+from tests.doubles import domain_server, otlp
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -114,12 +115,25 @@ def data_folder() -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mesh(collector: otlp.Collector, data_folder: Path) -> AsyncIterator[Mesh]:
+async def posemesh() -> AsyncIterator[domain_server.DomainServer]:
+    async with domain_server.serving(time.time()) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def mesh(
+    collector: otlp.Collector, posemesh: domain_server.DomainServer, data_folder: Path
+) -> AsyncIterator[Mesh]:
     port = free_port()
     environment = os.environ | {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{collector.target}",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
         "NO_COLOR": "1",
+        "API_URL": posemesh.url,
+        "DDS_URL": posemesh.url,
+        "POSEMESH_EMAIL": domain_server.EMAIL,
+        "POSEMESH_PASSWORD": domain_server.PASSWORD,
+        "JOBS_FETCH_ALLOW": "127.0.0.1/32",
     }
     launcher = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sensorium.cli", "up", "--port", str(port)),

@@ -1,7 +1,12 @@
 import base64
 import csv
 import io
+import uuid
 
+import pytest
+
+from tests.doubles import receiver
+from tests.doubles.domain_server import DOMAIN, Item
 from tests.e2e import clients
 
 
@@ -73,6 +78,57 @@ async def test_vlm_only_answers_each_picture_and_a_retry_asks_again(mesh):
     # The client in use reads these two alone.
     assert output["temporal_output"] == frames[-1].scene.caption
     assert output["logs"].endswith(f'"{frames[-1].scene.caption}"')
+
+
+async def test_the_client_in_use_uploads_a_photo_and_is_told_of_it(mesh, posemesh):
+    (frame,) = clients.sequence(9).frames[:1]
+    photo = Item(str(uuid.uuid4()), "IMG_20251011_120000.jpg", clients.jpeg(frame))
+    posemesh.hold(photo)
+    async with receiver.receiving() as hook:
+        sent = posemesh_job(photo.id, webhook_url=f"http://{hook.address}/cvnode/response")
+        async with mesh.http.post("/api/v1/jobs", json=sent) as answer:
+            job = await answer.json()
+        assert (answer.status, job["domain_id"]) == (200, DOMAIN), job
+        await hook.heard(1)
+    told = await clients.verified(mesh.http, hook.received[0])
+    assert (told["job_id"], told["error"]) == (job["id"], None)
+    assert told["data"]["temporal_output"] == frame.scene.caption
+    seen = {"image_id": photo.id, "timestamp": "20251011_120000", "response": frame.scene.caption}
+    assert told["data"]["responses"] == [seen]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"query": {"ids": [str(uuid.UUID(int=1))]}}, "no data found"),
+        ({"domain_id": str(uuid.UUID(int=2))}, "Failed to download domain data: "),
+    ],
+)
+async def test_a_domain_without_the_photo_fails_the_job_with_vlm_nodes_number(mesh, changes, says):
+    sent = posemesh_job("unused") | changes
+    async with mesh.http.post("/api/v1/jobs", json=sent) as answer:
+        job = await answer.json()
+    assert answer.status == 200, job
+    await clients.finished(mesh.http, job["id"])
+    async with mesh.http.get(f"/api/v1/jobs/{job['id']}") as answer:
+        told = await answer.json()
+    assert (told["status"], told["error"]["code"]) == ("failed", 400)
+    assert told["error"]["message"].startswith(says)
+
+
+def posemesh_job(photo, webhook_url=""):
+    prompt = "What do you see?"
+    return {
+        "job_type": "vlm_only",
+        "query": {"ids": [photo]},
+        "domain_id": DOMAIN,
+        "input": {
+            "job_type": "vlm_only",
+            "prompt": prompt,
+            "vlm_prompt": prompt,
+            "webhook_url": webhook_url,
+        },
+    }
 
 
 async def done(mesh, job):
