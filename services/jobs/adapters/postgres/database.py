@@ -39,9 +39,11 @@ _OPTIONS: Final = {
     # A statement that takes longer than any of ours has reason to is given up.
     "statement_timeout": "30s",
     "timezone": "UTC",
-    # Each statement finds a few rows by index, whatever the planner last heard of tables that are
-    # empty in one minute and full in the next; so that one plan will do, and stays.
+    # Each statement finds a few rows by index and in its order, whatever the planner last heard of
+    # tables that are empty in one minute and full in the next; so that one plan will do, and stays.
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_sort": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
