@@ -2,7 +2,9 @@
 second, milliseconds from create to start while idle, notices sent per job.
 
 Run as `python -m bench.queue`; prints one table. Procrastinate and PgQueuer are measured beside it
-where they are installed: the same server, one worker process each, rounds interleaved.
+where they are installed: the same server, one worker process each, rounds interleaved. So are the
+queue's own statements run by pgbench, with nothing around them; and with `--full` a queue whose
+tables hold a million finished jobs and a hundred thousand that wait for their time.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import psycopg
 import uvloop
 from psycopg import sql
 
-from bench.queues import SYSTEMS, System
+from bench.queues import FULL, SYSTEMS, Bare, System
 from sensorium.launcher import places
 
 JOBS = 2000
@@ -39,8 +41,11 @@ async def main() -> None:
     parser.add_argument("--work", nargs=2, metavar=("SYSTEM", "URL"), help="be a worker")
     parser.add_argument("--jobs", type=int, default=JOBS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--only", nargs="*", default=list(SYSTEMS))
+    parser.add_argument("--only", nargs="*", default=[it for it in SYSTEMS if it != FULL])
+    parser.add_argument("--full", action="store_true", help="measure one with full tables too")
     given = parser.parse_args()
+    if given.full:
+        given.only.append(FULL)
     if given.work:
         await SYSTEMS[given.work[0]](given.work[1]).work()
         return
@@ -55,6 +60,9 @@ async def main() -> None:
             for name, system in systems.items():
                 for row, figure in (await _round(name, system, given.jobs)).items():
                     told[name].setdefault(row, []).append(figure)
+                if isinstance(system, Bare):
+                    figure = await system.drain_bare(given.jobs)
+                    told[name].setdefault("drained by pgbench", []).append(figure)
     for name, rows in told.items():
         for row, figures in rows.items():
             print(f"{name:14} {row:28} {statistics.median(figures):10,.2f}", flush=True)
@@ -91,6 +99,8 @@ async def _round(name: str, system: System, jobs: int) -> dict[str, float]:
             drained = await _drained(worker, jobs)
             notices = sum(1 for _ in listening.notifies(timeout=0.5))
             pickups = [await _pickup(worker, system) for _ in range(PICKUPS)]
+            # The last one's end is written, or it would start again in the next round.
+            await asyncio.sleep(0.3)
         finally:
             worker.terminate()
             await worker.wait()

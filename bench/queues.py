@@ -7,8 +7,11 @@ import importlib.util
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
+import psycopg
+
+from bench import queue_bare as bare
 from services.chassis import process
 from services.chassis.clock import SystemClock
 from services.jobs import migrations
@@ -18,7 +21,6 @@ from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobT
 from services.jobs.domain import NewJob
 from services.jobs.gathering import Gatherer
 from services.jobs.pipelines.registry import PIPELINES
-from services.jobs.pipelines.work import Peers
 from services.jobs.worker import Worker
 
 AT_ONCE: Final = 200
@@ -46,6 +48,15 @@ class System(Protocol):
 
     async def work(self) -> None:
         """Be a worker for ever."""
+        ...
+
+
+@runtime_checkable
+class Bare(Protocol):
+    """A queue whose statements can be run with nothing around them."""
+
+    async def drain_bare(self, jobs: int) -> float:
+        """Create jobs, let pgbench claim and complete them, and tell how many each second."""
         ...
 
 
@@ -80,6 +91,11 @@ class Sensorium:
 
         await asyncio.gather(*(one() for _ in range(jobs)))
 
+    async def drain_bare(self, jobs: int) -> float:
+        """Create jobs, let pgbench claim and complete them, and tell how many each second."""
+        await self.create(jobs)
+        return await bare.drain(self.url, jobs)
+
     async def work(self) -> None:
         """Run the worker with a pipeline that does nothing."""
         logging.disable(logging.INFO)
@@ -95,16 +111,20 @@ class Sensorium:
         async with Database(self.url) as database:
             queue = PostgresJobQueue(database)
             gatherer = Gatherer(peers, peers, None)
-            worker = Worker(
-                queue,
-                Peers(peers, peers, peers, peers),
-                gatherer,
-                config,
-                name="w",
-                clock=SystemClock(),
-            )
+            worker = Worker(queue, peers, gatherer, config, name="w", clock=SystemClock())
             async with worker.running():
                 await asyncio.Event().wait()
+
+
+class Full(Sensorium):
+    """Ours, when it has run for long and much is to come."""
+
+    async def prepare(self) -> None:
+        """Migrate and fill the tables."""
+        await super().prepare()
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            for statement in (*bare.FILL, "VACUUM ANALYZE", "CHECKPOINT"):
+                await connection.execute(statement)
 
 
 class Procrastinate:
@@ -177,7 +197,8 @@ class PgQueuer:
         return Queries(AsyncpgDriver(await asyncpg.connect(self.url)))
 
 
-SYSTEMS: Final[dict[str, Callable[[str], System]]] = {"sensorium": Sensorium}
+FULL: Final = "sensorium, full"
+SYSTEMS: Final[dict[str, Callable[[str], System]]] = {"sensorium": Sensorium, FULL: Full}
 if importlib.util.find_spec("procrastinate"):
     SYSTEMS["procrastinate"] = Procrastinate
 if importlib.util.find_spec("pgqueuer"):

@@ -50,6 +50,7 @@ EXPLAINED = """
     ALTER DATABASE {0} SET session_preload_libraries = 'auto_explain';
     ALTER DATABASE {0} SET auto_explain.log_min_duration = 0;
     ALTER DATABASE {0} SET auto_explain.log_level = 'notice';
+    ALTER DATABASE {0} SET auto_explain.log_analyze = on;
 """
 
 
@@ -92,6 +93,9 @@ async def test_no_hot_statement_reads_a_whole_table(url):
                 # Who claims takes the first of the index, and does not sort all that wait.
                 assert not re.search(r"Sort Key: (job_queue\.)?priority", plan), plan
                 assert "Seq Scan on webhook" not in plan, plan
+                # A join that looks at each pair is as bad.
+                removed = re.findall(r"Rows Removed by Join Filter: (\d+)", plan)
+                assert sum(map(int, removed)) < WAITING, plan
             return answer
 
         job = await told(store.create(NEW))

@@ -38,9 +38,9 @@ _CLAIMED: Final = f"""
         claimed.max_attempts - claimed.charged_attempts AS attempts_left, jobs.create_time,
         jobs.priority, jobs.run_after, CAST(jobs.input AS text) AS input, jobs.client_data,
         jobs.webhook_url, jobs.webhook_format, jobs.trace, jobs.error, NULL AS output,
-        NULL AS end_time, rung
+        NULL AS end_time,
+        (SELECT {RUNG} FROM changed) AS rung
     FROM claimed JOIN jobs USING (id, tenant, type)
-    CROSS JOIN (SELECT {RUNG} FROM changed HAVING count(*) > 0) AS once
 """  # noqa: S608
 
 CLAIMS: Final[TextClause] = text(

@@ -35,24 +35,26 @@ _DRIVER: Final = "postgresql+psycopg"
 _CONNECTIONS: Final = 10
 _POOL_SECONDS: Final = 10
 _REST_SECONDS: Final = 1
-_OPTIONS: Final = {
+_SETTINGS: Final = {
     # A statement that takes longer than any of ours has reason to is given up.
     "statement_timeout": "30s",
     "timezone": "UTC",
     # Each statement finds a few rows by index and in its order, whatever the planner last heard of
-    # tables that are empty in one minute and full in the next; so that one plan will do, and stays.
+    # tables that are empty in one minute and full in the next; a plan that was made while they were
+    # empty is not kept.
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
-    "enable_sort": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    "plan_cache_mode": "force_generic_plan",
+    "plan_cache_mode": "force_custom_plan",
     "jit": "off",
 }
+OPTIONS: Final = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
+"""What each connection asks of the server."""
 _CONNECTING: Final = {
     "connect_timeout": 5,
     "application_name": "sensorium-jobs",
-    "options": " ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
+    "options": OPTIONS,
     # A server that vanished without a word is noticed in this time.
     "tcp_user_timeout": 10_000,
 }

@@ -16,14 +16,17 @@ WORKER_DIED: Final = JobError(
 # So many at once, that their locks are held briefly; the rest follows at the next look.
 _MOST: Final = 1000
 
-# In the order of ids, as in `writes`.
+# They are given in the order of ids, as in `writes`.
 HEARTBEAT: Final[TextClause] = text(
     """
     WITH held AS MATERIALIZED (
         SELECT queue.id
         FROM unnest(CAST(:id AS uuid[]), CAST(:token AS integer[])) AS given(id, token)
-        JOIN job_queue AS queue ON queue.id = given.id AND queue.token = given.token
-        WHERE queue.lease_expires IS NOT NULL ORDER BY queue.id FOR NO KEY UPDATE OF queue
+        CROSS JOIN LATERAL (
+            SELECT id FROM job_queue
+            WHERE id = given.id AND token = given.token AND lease_expires IS NOT NULL
+            FOR NO KEY UPDATE
+        ) AS queue
     )
     UPDATE job_queue AS queue SET lease_expires = now() + :lease
     FROM held WHERE queue.id = held.id RETURNING queue.id, queue.state

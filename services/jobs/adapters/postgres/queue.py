@@ -65,9 +65,10 @@ class PostgresJobQueue:
         self, claims: Collection[Claim], *, lease: timedelta
     ) -> Mapping[JobId, JobState]:
         """Renew leases. Returns the states of the jobs still held; the others are lost."""
+        ordered = sorted(claims, key=lambda claim: claim.job.id)
         given = {
-            "id": arrays.numbers([claim.job.id for claim in claims]),
-            "token": arrays.numbers([claim.token for claim in claims]),
+            "id": arrays.numbers([claim.job.id for claim in ordered]),
+            "token": arrays.numbers([claim.token for claim in ordered]),
             "lease": lease,
         }
         rows = await self._database.rows(HEARTBEAT, given)

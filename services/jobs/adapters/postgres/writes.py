@@ -70,7 +70,7 @@ def write(
 
 def columns(writes: Sequence[Write]) -> dict[str, str]:
     """Turn writes into the parameters of `WRITES`."""
-    columns = zip(*writes, strict=True)
+    columns = zip(*sorted(writes, key=lambda it: it.id), strict=True)
     return {
         name: _WRITERS[kind](values)
         for (name, kind), values in zip(_TYPES.items(), columns, strict=True)
@@ -80,14 +80,17 @@ def columns(writes: Sequence[Write]) -> dict[str, str]:
 _ARRAYS: Final = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _TYPES.items())
 _IS_STOPPING: Final = f"queue.state = '{JobState.CANCELLING}' AND given.state IS NOT NULL"
 
-# Locks are taken in the order of ids, as by every statement that waits for more than one: no two of
-# them wait for each other. A job has a lease as long as it is held.
+# Made of our own words alone. Locks are taken in the order in which the jobs are given, and that is
+# the order of ids, as by every statement that waits for more than one: no two of them wait for each
+# other. A job has a lease as long as it is held.
 WRITES: Final[TextClause] = change(
     f"""
-    FROM unnest({_ARRAYS}) AS given({", ".join(Write._fields)})
-    JOIN job_queue AS queue ON queue.id = given.id AND queue.token = given.token
-    WHERE queue.lease_expires IS NOT NULL ORDER BY queue.id FOR NO KEY UPDATE OF queue
-    """,
+    FROM unnest({_ARRAYS}) AS given({", ".join(Write._fields)}) CROSS JOIN LATERAL (
+        SELECT id, state FROM job_queue
+        WHERE id = given.id AND token = given.token AND lease_expires IS NOT NULL
+        FOR NO KEY UPDATE
+    ) AS queue
+    """,  # noqa: S608
     becomes=f"CASE WHEN {_IS_STOPPING} THEN '{JobState.CANCELLED}' ELSE given.state END",
     kind="given.kind",
     step="coalesce(given.step, '')",
