@@ -35,7 +35,7 @@ async def main() -> None:
     async with parts.llama() as engine, parts.mesh(engine) as running:
         room = running["vision"]
         # What a decoder keeps of its largest picture is there before it is measured.
-        await _ask(room, asked, clients=given.clients, seconds=given.seconds / 6)
+        await _ask(room, asked, clients=given.clients, seconds=given.seconds / 2)
         before = room.memory_mebibytes()
         found, times = await _ask(room, asked, clients=given.clients, seconds=given.seconds)
         after = room.memory_mebibytes()
