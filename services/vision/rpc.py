@@ -7,6 +7,7 @@ from typing import Any
 import grpc.aio
 from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
+from mesh.vision.v1 import watch_pb2
 
 from services.chassis.errors import Unimplemented
 from services.engine import wire as chat
@@ -58,8 +59,8 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
         return wire.description_to_pb(pb.DescribeUploadResponse, described)
 
     async def Watch(
-        self, request_iterator: AsyncIterator[pb.WatchRequest], context: Context
-    ) -> AsyncIterator[pb.WatchResponse]:
+        self, request_iterator: AsyncIterator[watch_pb2.WatchRequest], context: Context
+    ) -> AsyncIterator[watch_pb2.WatchResponse]:
         """Not built yet."""
         raise Unimplemented("Watch is not built yet", remedy="use Describe for each frame")
         yield  # makes this a stream
