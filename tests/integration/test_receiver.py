@@ -73,11 +73,16 @@ def at(seconds):
 
 @pytest.mark.parametrize(
     ("told", "least", "most"),
-    [("120", 120, 120), (" 0 ", 0, 0), (at(3600), 3500, 3600), (at(-3600), 0, 0)],
+    [
+        (lambda: "120", 120, 120),
+        (lambda: " 0 ", 0, 0),
+        (lambda: at(3600), 3500, 3600),
+        (lambda: at(-3600), 0, 0),
+    ],
     ids=["seconds", "none", "a date", "a date gone by"],
 )
 async def test_a_wait_may_be_asked_for_in_seconds_or_by_date(hook, told, least, most):
-    hook.answers = [web.Response(status=503, headers={"Retry-After": told})]
+    hook.answers = [web.Response(status=503, headers={"Retry-After": told()})]
     asked = (await post(hook.url)).retry_after
     assert timedelta(seconds=least) <= asked <= timedelta(seconds=most)
 
