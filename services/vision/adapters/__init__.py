@@ -1,1 +1,1 @@
-"""The engine that the vision room asks, as its configuration names it."""
+"""What the vision room stands on besides its engine: the machine under it."""

@@ -1,1 +1,0 @@
-"""The engine that the reasoning room asks, as its configuration names it."""
