@@ -16,7 +16,7 @@ from services.jobs.gathering import Gatherer
 from services.jobs.pipelines.registry import PIPELINES
 from services.jobs.pipelines.steps import Steps
 from services.jobs.pipelines.work import Peers, Work
-from services.jobs.ports import JobQueue
+from services.jobs.ports.queue import JobQueue
 
 _log = logging.getLogger(__name__)
 

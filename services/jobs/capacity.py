@@ -13,7 +13,7 @@ from typing import Final
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import Exhausted
 from services.jobs.content import JobType
-from services.jobs.ports import JobStore
+from services.jobs.ports.store import JobStore
 
 TENANT_JOBS: Final = 1_000_000
 """How many jobs of one tenant may wait unless the operator says otherwise."""

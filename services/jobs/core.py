@@ -27,7 +27,7 @@ from services.jobs.domain import (
 from services.jobs.intake import Accepted
 from services.jobs.media import MediaKeeper
 from services.jobs.naming import Doors
-from services.jobs.ports import JobStore, Place, Selection
+from services.jobs.ports.store import JobStore, Place, Selection
 from services.jobs.webhooks.policy import Policy
 from services.jobs.webhooks.webhook import Webhook
 from services.media.guard import Guard

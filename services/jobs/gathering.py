@@ -28,9 +28,9 @@ from services.jobs.content import (
     VideoSummaryInput,
 )
 from services.jobs.domain import Claim, Json
-from services.jobs.gathering_ports import Domain, DomainItem, Opener, SourceDown
 from services.jobs.media import SCHEME, MediaKeeper
 from services.jobs.pipelines.steps import Steps
+from services.jobs.ports.gathering import Domain, DomainItem, Opener, SourceDown
 from services.media import image as pictures
 
 _FETCHED_AT_ONCE: Final = 4

@@ -19,7 +19,7 @@ from services.chassis import call
 from services.chassis.errors import InvalidInput, NotFound, Resource
 from services.jobs.content import Blob, MediaId
 from services.jobs.domain import Claim
-from services.jobs.media_ports import BlobStore, KeptMedia, MediaIndex, NewMedia
+from services.jobs.ports.media import BlobStore, KeptMedia, MediaIndex, NewMedia
 from services.media import kind
 
 SCHEME: Final = "media://"

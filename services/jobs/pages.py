@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.chassis.errors import InvalidInput
 from services.jobs.domain import JobId
-from services.jobs.ports import Place
+from services.jobs.ports.store import Place
 
 _FORMAT: Final = ">q16s"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -22,7 +22,7 @@ from services.jobs.config import PeersConfig
 from services.jobs.content import Blob, Transcript
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Peers
-from services.jobs.ports import Sight
+from services.jobs.ports.rooms import Sight
 
 _ANSWER_SECONDS: Final = 300.0
 """For an answer about one picture or text: minutes on a slow machine with much before it."""

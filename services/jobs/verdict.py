@@ -24,7 +24,7 @@ from services.chassis.errors import (
     Unavailable,
 )
 from services.jobs.domain import Claim, Failure, JobError
-from services.jobs.gathering_ports import SourceDown
+from services.jobs.ports.gathering import SourceDown
 
 _FIRST_WAIT: Final = timedelta(seconds=1)
 _MOST_DOUBLINGS: Final = 16

@@ -34,7 +34,7 @@ from services.jobs.domain import Claim, Failure, JobError, JobId, JobState
 from services.jobs.gathering import Gatherer
 from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
-from services.jobs.ports import JobQueue
+from services.jobs.ports.queue import JobQueue
 from services.jobs.webhooks.deliverer import Deliverer
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer

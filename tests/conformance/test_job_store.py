@@ -27,7 +27,7 @@ from services.jobs.domain import (
     QueueStats,
     Revision,
 )
-from services.jobs.ports import Place, Selection
+from services.jobs.ports.store import Place, Selection
 from tests.doubles import postgres
 from tests.doubles.job_store_memory import MemoryJobStore
 

@@ -15,7 +15,7 @@ from services.jobs.adapters.postgres import (
 )
 from services.jobs.content import CaptionInput, CaptionOutput, Holding, JobType, MediaId
 from services.jobs.domain import NewJob, Progress, Revision
-from services.jobs.media_ports import NewMedia
+from services.jobs.ports.media import NewMedia
 from tests.doubles import postgres
 from tests.doubles.job_store_memory import MemoryJobStore
 from tests.doubles.media_memory import MemoryMediaIndex

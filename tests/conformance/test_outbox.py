@@ -16,7 +16,7 @@ from services.jobs.adapters.postgres import (
 )
 from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobType, Observation
 from services.jobs.domain import JobError, JobEventKind, JobId, JobState, NewJob, Revision
-from services.jobs.ports import Place
+from services.jobs.ports.store import Place
 from services.jobs.webhooks.domain import Answer, DeliveryId, DeliveryState, Outcome
 from services.jobs.webhooks.ports import DeliverySelection
 from services.jobs.webhooks.webhook import Webhook, WebhookFormat

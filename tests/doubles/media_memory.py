@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 
 from services.chassis.errors import Conflict, Exhausted
-from services.jobs.media_ports import KeptMedia
+from services.jobs.ports.media import KeptMedia
 
 
 @dataclass

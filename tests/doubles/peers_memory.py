@@ -3,7 +3,7 @@
 from services.chassis.errors import InvalidInput
 from services.jobs.content import Segment, Transcript
 from services.jobs.pipelines.work import Peers, Work
-from services.jobs.ports import Frame, Sampled, Sight
+from services.jobs.ports.rooms import Frame, Sampled, Sight
 
 
 class Eyes:

@@ -17,7 +17,7 @@ from services.jobs.adapters.postgres import (
 )
 from services.jobs.content import CaptionInput, CaptionOutput, JobType
 from services.jobs.domain import NewJob, Progress
-from services.jobs.ports import Place, Selection
+from services.jobs.ports.store import Place, Selection
 from services.jobs.webhooks.domain import Answer, DeliveryState, Outcome
 from services.jobs.webhooks.ports import DeliverySelection
 from tests.doubles import postgres

@@ -29,7 +29,7 @@ from services.jobs.content import (
     TranscriptionInput,
 )
 from services.jobs.domain import JobEventKind, JobState, NewJob, Progress
-from services.jobs.ports import Selection
+from services.jobs.ports.store import Selection
 from services.jobs.worker import Worker
 from tests.doubles import keys, media_keeping, peers_fake, postgres
 from tests.doubles.engine_llama import free_port

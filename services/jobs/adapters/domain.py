@@ -26,7 +26,7 @@ from services.jobs.adapters.domain_wire import (
 )
 from services.jobs.config import DomainConfig
 from services.jobs.content import DomainQuery
-from services.jobs.gathering_ports import DomainItem, SourceDown
+from services.jobs.ports.gathering import DomainItem, SourceDown
 from services.media.guard import AddressRefused, Guard, parsed
 
 _CONNECTIONS: Final = 8

@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 from yarl import URL
 
 from services.chassis.errors import InvalidInput
-from services.jobs.gathering_ports import SourceDown
+from services.jobs.ports.gathering import SourceDown
 from services.media.fetch import retry_after
 from services.media.guard import AddressRefused
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.jobs.content import Blob
-from services.jobs.ports import Frame, Sampled
+from services.jobs.ports.rooms import Frame, Sampled
 from services.media.video import Sampling, VideoDecoder
 
 _PIXELS: Final = 1_280 * 960

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.chassis.clock import Clock
 from services.jobs.adapters import domain
 from services.jobs.config import DomainConfig
-from services.jobs.gathering_ports import Domain, Opener
+from services.jobs.ports.gathering import Domain, Opener
 from services.media.config import MediaConfig
 from services.media.fetch import Fetcher
 from services.media.guard import Guard

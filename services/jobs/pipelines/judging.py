@@ -10,7 +10,7 @@ from typing import Final
 from services.jobs.content import Severity
 from services.jobs.pipelines import prompts
 from services.jobs.pipelines.prompts import Prompt
-from services.jobs.ports import Reasoning
+from services.jobs.ports.rooms import Reasoning
 
 SENTENCES: Final = 16
 """The most sentences of one description that are looked at; what a model says first counts most."""

@@ -8,7 +8,7 @@ from services.jobs import record
 from services.jobs.content import Blob, Image, Observation
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Work
-from services.jobs.ports import Sight
+from services.jobs.ports.rooms import Sight
 
 # Keeps the vision room busy while a result is recorded, and leaves it room for live requests.
 _AT_ONCE: Final = 2

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from services.jobs.domain import Claim, Json, Progress
-from services.jobs.ports import JobQueue
+from services.jobs.ports.queue import JobQueue
 
 Item = TypeVar("Item")
 

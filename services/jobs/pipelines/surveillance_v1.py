@@ -22,7 +22,7 @@ from services.jobs.domain import Json
 from services.jobs.pipelines import judging, prompts, risks, sampling
 from services.jobs.pipelines.observing import analyze
 from services.jobs.pipelines.work import Work
-from services.jobs.ports import Sight
+from services.jobs.ports.rooms import Sight
 
 
 async def run(given: SurveillanceInput, work: Work) -> SurveillanceOutput:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.jobs.content import Blob
 from services.jobs.pipelines.steps import Steps
-from services.jobs.ports import Audio, Film, Reasoning, Vision
+from services.jobs.ports.rooms import Audio, Film, Reasoning, Vision
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from services.chassis import call
 from services.jobs import pages
 from services.jobs.domain import JobId
-from services.jobs.ports import Place
+from services.jobs.ports.store import Place
 from services.jobs.webhooks.domain import (
     Answer,
     Delivery,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.jobs.bells import Bell
 from services.jobs.domain import JobId
-from services.jobs.ports import Place
+from services.jobs.ports.store import Place
 from services.jobs.webhooks.domain import (
     Answer,
     Delivery,

@@ -7,7 +7,7 @@ from services.chassis.errors import Denied, InvalidInput
 from services.jobs.adapters import domain
 from services.jobs.config import DomainConfig
 from services.jobs.content import DomainQuery
-from services.jobs.gathering_ports import SourceDown
+from services.jobs.ports.gathering import SourceDown
 from services.media.guard import Guard
 from tests.doubles import domain_server
 from tests.doubles.domain_server import APP_KEY, APP_SECRET, DOMAIN, EMAIL, PASSWORD, Item

@@ -2,7 +2,7 @@ import pytest
 
 from services.chassis.errors import InvalidInput
 from services.jobs import pages
-from services.jobs.ports import Place
+from services.jobs.ports.store import Place
 
 
 async def test_a_token_leads_to_the_place_after_its_job(claim_of):

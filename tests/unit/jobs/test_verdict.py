@@ -6,7 +6,7 @@ import pytest
 from services.chassis import errors
 from services.jobs import verdict
 from services.jobs.domain import Failure, JobError
-from services.jobs.gathering_ports import SourceDown
+from services.jobs.ports.gathering import SourceDown
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from services.jobs.adapters.postgres.database import Database
 from services.jobs.adapters.postgres.tables import job_media, job_queue, media, media_doomed
 from services.jobs.content import MediaId
 from services.jobs.domain import Claim
-from services.jobs.media_ports import KeptMedia, NewMedia
+from services.jobs.ports.media import KeptMedia, NewMedia
 
 _NOW: Final = func.now()
 _WRITING: Final = timedelta(hours=1)

@@ -39,7 +39,7 @@ from services.jobs.domain import (
     Revision,
     new_job_id,
 )
-from services.jobs.ports import Selection
+from services.jobs.ports.store import Selection
 
 # More than that is written blob by blob.
 _SMALL_BYTES: Final = 4 * 1024 * 1024

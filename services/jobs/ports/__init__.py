@@ -1,0 +1,1 @@
+"""What the jobs room needs of the world, a file for each of those it needs it of."""

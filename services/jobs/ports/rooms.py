@@ -1,0 +1,84 @@
+"""What jobs need of the other rooms, and of whoever cuts videos into frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from services.jobs.content import Blob, Risk, Transcript
+from services.jobs.domain import Json
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A picture looked at for risks."""
+
+    text: str = field(repr=False)
+    risks: tuple[Risk, ...] | None
+    """None: the model cannot tell."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a video."""
+
+    data: bytes = field(repr=False)
+    """As JPEG."""
+    seconds: float
+    """Since the beginning of the video."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What was taken out of a video."""
+
+    frames: Sequence[Frame]
+    """At least one, in order."""
+    duration_seconds: float
+
+
+class Film(Protocol):
+    """Takes frames out of videos."""
+
+    async def sample(self, video: Blob, *, frames_per_second: float, most_frames: int) -> Sampled:
+        """Take so many frames of each second, or at most so many spread evenly.
+
+        Raises `InvalidInput` for what is no video.
+        """
+        ...
+
+
+class Vision(Protocol):
+    """Sees."""
+
+    async def describe(self, picture: Blob, prompt: str) -> str:
+        """Describe a picture. An empty prompt asks for a plain description."""
+        ...
+
+    async def analyze(self, picture: Blob, prompt: str) -> Sight:
+        """Describe a picture, and tell the risks in it where the model can."""
+        ...
+
+
+class Reasoning(Protocol):
+    """Reasons."""
+
+    async def write(self, turns: Sequence[tuple[str, str]], *, most_tokens: int) -> str:
+        """Answer turns of (role, text) in words, at most so many tokens of them."""
+        ...
+
+    async def extract(
+        self, turns: Sequence[tuple[str, str]], schema: Mapping[str, Json]
+    ) -> Mapping[str, Json]:
+        """Answer turns of (role, text) with a JSON object that fits the schema.
+
+        The roles are `system`, `user` and `assistant`.
+        """
+        ...
+
+
+class Audio(Protocol):
+    """Hears."""
+
+    async def transcribe(self, recording: Blob, language: str) -> Transcript:
+        """Transcribe a recording. An empty language is to be found out."""
+        ...
