@@ -33,19 +33,12 @@ from services.jobs.domain import JobEventKind, JobId, JobState
 from tests.doubles import history, peers_fake, pictures
 from tests.doubles.engine_llama import free_port
 from tests.doubles.peers_fake import FakePeers
+from tests.doubles.silence import Silent
 
 JOBS = 500
 PICTURES = 3
 KEY = base64.b64encode(bytes(range(32))).decode()
 PICTURE = pictures.scene_png()
-
-
-class Silent:
-    def heard(self, name, line):
-        """Nobody listens."""
-
-    def told(self, name, line):
-        """Nobody listens."""
 
 
 class CountedPeers(FakePeers):

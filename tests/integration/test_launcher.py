@@ -16,13 +16,7 @@ import pytest
 
 from sensorium.errors import Trouble
 from sensorium.launcher import database, places, supervisor
-from sensorium.launcher.program import Voice
-
-
-class Silent(Voice):
-    def heard(self, name: str, line: str) -> None: ...
-
-    def told(self, name: str, line: str) -> None: ...
+from tests.doubles.silence import Silent
 
 
 @contextlib.contextmanager

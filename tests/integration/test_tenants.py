@@ -22,17 +22,10 @@ from services.chassis import client, names
 from tests.doubles import postgres
 from tests.doubles.engine_llama import free_port
 from tests.doubles.pictures import scene_png
+from tests.doubles.silence import Silent
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 OWNER, STRANGER = "acme", "other"
-
-
-class Silent:
-    def heard(self, name, line):
-        """Nobody listens."""
-
-    def told(self, name, line):
-        """Nobody listens."""
 
 
 @pytest.fixture(scope="session")
