@@ -171,6 +171,14 @@ async def test_every_end_of_a_job_puts_one_message_out(
     assert shipment.job == job
 
 
+async def test_a_webhook_that_is_told_of_keeps_nobody_from_retrying_its_job(store, queue, outbox):
+    seen = await completed(store, queue)
+    [shipment] = await take(outbox)
+    await outbox.settle(shipment, DELIVERED)
+    assert await kinds(store, seen) == [K.CREATED, K.CLAIMED, K.COMPLETED, K.WEBHOOK_DELIVERED]
+    assert (await store.retry(seen, Revision())).state is JobState.PENDING
+
+
 async def test_a_job_without_a_webhook_puts_nothing_out(store, queue, deliveries):
     job = await completed(store, queue, webhook=None)
     assert job.webhook is None

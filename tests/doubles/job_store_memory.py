@@ -112,7 +112,7 @@ class MemoryJobStore:
         kept = self._of(job.tenant, job.id)
         if not kept.job.state.is_terminal:
             raise Precondition(f"job {job.id} is {kept.job.state}", code="JOB_NOT_ENDED")
-        if kept.job.last_sequence != job.last_sequence:
+        if kept.job.end_time != job.end_time:
             raise Conflict(f"job {job.id} has just changed")
         if revision.blobs is not None:
             kept.blobs = {blob.key: blob for blob in revision.blobs}

@@ -58,8 +58,8 @@ class JobStore(Protocol):
     async def retry(self, job: Job, revision: Revision) -> Job:
         """Send a job back to work.
 
-        Raises `Precondition` while it is not at an end, and `Conflict` when it has changed since
-        `job` was read.
+        Raises `Precondition` while it is not at an end, and `Conflict` when it is not at the end
+        that `job` tells of.
         """
         ...
 

@@ -41,7 +41,7 @@ RETRY: Final[TextClause] = text(
                 WHEN '' THEN NULL ELSE coalesce(:webhook_format, webhook_format) END
         FROM (SELECT id, state FROM jobs WHERE id = :id FOR NO KEY UPDATE) AS before
         WHERE jobs.id = before.id AND tenant = :tenant AND before.state IS NOT NULL
-            AND last_sequence = :last_sequence
+            AND end_time = CAST(:end_time AS timestamptz)
         RETURNING jobs.*, before.state AS was
     ), changed AS (
         INSERT INTO job_queue (
@@ -62,4 +62,7 @@ RETRY: Final[TextClause] = text(
     SELECT pg_notify('{CHANNEL}', '{WORK} ' || CAST(id AS text)) FROM changed
     """  # noqa: S608
 )
-"""Sends a job back to work, if it is at an end and as it was. Returns a row if so."""
+"""Sends a job back to work, if it is at the same end as it was. Returns a row if so.
+
+Events that change nothing of the job may have come since then: its webhook's.
+"""

@@ -115,7 +115,7 @@ class PostgresJobStore:
         given = {
             "id": job.id,
             "tenant": job.tenant,
-            "last_sequence": job.last_sequence,
+            "end_time": job.end_time,
             "input": None if revision.input is None else record.dump_json(revision.input),
             "client_data": None
             if revision.client_data is None
