@@ -10,7 +10,7 @@ from typing import Final
 from opentelemetry import propagate
 
 from services.chassis import call
-from services.chassis.errors import Exhausted, InvalidInput
+from services.chassis.errors import Exhausted, InvalidInput, NotFound
 from services.jobs import intake, pages
 from services.jobs.capacity import Capacity
 from services.jobs.content import Draft, JobInput, JobType
@@ -89,30 +89,29 @@ class Jobs:
         kind = _known(type)
         intake.require_storable("request_id", request_id)
         intake.require_small(client_data)
-        accepted = await self._accepted(kind, draft)
+        tenant = call.current().tenant
         carrier: dict[str, str] = {}
         propagate.inject(carrier)
-        new = NewJob(
-            tenant=call.current().tenant,
-            type=kind,
-            input=accepted.input,
-            blobs=accepted.blobs,
-            media=accepted.media,
-            client_data=client_data,
-            request_id=request_id or None,
-            trace=carrier.get("traceparent", ""),
-            priority=priority,
-            run_after=run_after,
-            webhook=self._policy.accept(webhook) if webhook else None,
-        )
         try:
-            async with self._capacity.place(new.tenant, kind):
+            accepted = await self._accepted(kind, draft)
+            new = NewJob(
+                tenant=tenant,
+                type=kind,
+                input=accepted.input,
+                blobs=accepted.blobs,
+                media=accepted.media,
+                client_data=client_data,
+                request_id=request_id or None,
+                trace=carrier.get("traceparent", ""),
+                priority=priority,
+                run_after=run_after,
+                webhook=self._policy.accept(webhook) if webhook else None,
+            )
+            async with self._capacity.place(tenant, kind):
                 return await self._store.create(new)
-        except Exhausted:
-            # Who asks again has had a place for long.
-            if new.request_id is None:
-                raise
-            known = await self._store.known(new.tenant, new.request_id)
+        except (Exhausted, NotFound):
+            # Who asks again has had a place for long, and needs no upload any more.
+            known = await self._store.known(tenant, request_id) if request_id else None
             if known is None:
                 raise
             return known

@@ -248,6 +248,18 @@ async def test_a_job_keeps_what_it_refers_to_when_it_is_deleted_and_expires(mesh
     assert mesh.rooms.described == [PICTURES[0]]
 
 
+async def test_who_asks_again_has_the_first_job_although_the_upload_is_gone(mesh):
+    uri = await mesh.upload(PICTURES[0])
+    given = input_pb.JobInput(caption_v1=input_pb.CaptionInput(images=[image(uri)]))
+    request = pb.CreateJobRequest(type="caption_v1", input=given, request_id="order-7")
+    first = await mesh.jobs.CreateJob(request, metadata=ACME)
+    await mesh.media.Delete(media_pb.DeleteRequest(id=uri.removeprefix("media://")), metadata=ACME)
+    assert await mesh.jobs.CreateJob(request, metadata=ACME) == first
+    request.request_id = "order-8"
+    code, _ = await refused(mesh.jobs.CreateJob(request, metadata=ACME))
+    assert code is grpc.StatusCode.NOT_FOUND
+
+
 @pytest.mark.parametrize(
     ("uri", "problem"),
     [
