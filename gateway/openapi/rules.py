@@ -44,9 +44,6 @@ def keywords(rules: pb.FieldRules) -> dict[str, Any]:
         found = _told(rules.string, _SIZES)
         if rules.string.uuid:
             found["format"] = "uuid"
-        if "(?" in found.get("pattern", ""):
-            # JSON Schema's patterns know no flags.
-            del found["pattern"]
         return found
     if kind in _NUMBERS:
         return _told(getattr(rules, kind), _BOUNDS)

@@ -139,7 +139,7 @@ async def test_a_job_tells_its_webhook_to_its_tenant(jobs):
         ("https://[::1]/", "the address is not public"),
         ("https://client.example:22/", "the port is not one of the web's"),
         ("https://", "only http and https"),
-        ("ftp://client.example/", "pattern"),
+        ("ftp://client.example/", "must begin with http:// or https://"),
         ("https://client.example/" + "a" * 2048, "2048"),
     ],
 )

@@ -1,7 +1,8 @@
 from types import SimpleNamespace
 
 import pytest
-from mesh.types.v1 import chat_pb2
+from mesh.jobs.v1 import job_input_pb2
+from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 
 from services.chassis import call, errors, guards, names
@@ -24,6 +25,24 @@ async def test_a_field_that_breaks_the_contract_is_named_with_its_place_in_lists
     assert [it.field for it in found] == ["messages[0].parts[1].text"]
 
 
+@pytest.mark.parametrize(
+    "naming",
+    [image_pb2.Image, video_pb2.Video, job_input_pb2.TranscriptionInput],
+    ids=lambda it: it.__name__,
+)
+async def test_an_address_of_another_kind_is_refused_in_words(naming):
+    [told] = await violations_of(naming(uri="ftp://files.example/one"))
+    assert told.problem == "must begin with https://, http://, data:, media:// or file:///"
+    assert await passes(naming(uri="HTTPS://files.example/one"))
+
+
+async def passes(request):
+    rpc = Rpc("/m", streaming=False, context=None)
+    async with guards.check_requests(rpc):
+        rpc.inspect[0](request)
+    return True
+
+
 async def test_every_broken_field_is_named_up_to_a_bound():
     message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=[chat_pb2.Part(text="")] * 40)
     found = await violations_of(pb.GenerateRequest(messages=[message]))
@@ -31,9 +50,7 @@ async def test_every_broken_field_is_named_up_to_a_bound():
 
 
 async def test_a_good_request_passes():
-    rpc = Rpc("/m", streaming=False, context=None)
-    async with guards.check_requests(rpc):
-        rpc.inspect[0](pb.DescribeRequest(image={"data": b"x"}))
+    assert await passes(pb.DescribeRequest(image={"data": b"x"}))
 
 
 async def tenant_of(value):
