@@ -197,7 +197,7 @@ class PgQueuer:
         return Queries(AsyncpgDriver(await asyncpg.connect(self.url)))
 
 
-FULL: Final = "sensorium, full"
+FULL: Final = "sensorium-full"
 SYSTEMS: Final[dict[str, Callable[[str], System]]] = {"sensorium": Sensorium, FULL: Full}
 if importlib.util.find_spec("procrastinate"):
     SYSTEMS["procrastinate"] = Procrastinate

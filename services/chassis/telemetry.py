@@ -86,6 +86,16 @@ def consuming(name: str, *, created_by: str) -> AbstractContextManager[object]:
     return tracer.start_as_current_span(name, context=context, kind=SpanKind.CONSUMER)
 
 
+def stating(statement: str) -> AbstractContextManager[object]:
+    """Trace a statement that PostgreSQL runs in a block."""
+    if not isinstance(trace.get_tracer_provider(), TracerProvider):
+        return nullcontext()
+    attributes = {"db.system": "postgresql", "db.statement": statement}
+    tracer = trace.get_tracer(__name__)
+    name = statement.split(maxsplit=1)[0]
+    return tracer.start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+
+
 def instrument_engine(engine: Engine) -> None:
     """Trace the statements of a SQLAlchemy engine; of an async one, its `sync_engine`."""
     SQLAlchemyInstrumentor().instrument(engine=engine)

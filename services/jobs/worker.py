@@ -43,8 +43,6 @@ from services.media.guard import Guard
 _log = logging.getLogger(__name__)
 
 _BEATS_PER_LEASE: Final = 3
-# While one part of the jobs is claimed, another is worked on and a third written.
-_PARTS: Final = 2
 # Where ends cannot be written fast enough, no more is claimed.
 _HELD_PER_PLACE: Final = 2
 
@@ -120,8 +118,7 @@ class Worker:
 
     def _places(self) -> int:
         most = self._config.concurrency
-        free = min(most - self._working, _HELD_PER_PLACE * most - len(self._attempts))
-        return min(free, -(-most // _PARTS))
+        return min(most - self._working, _HELD_PER_PLACE * most - len(self._attempts))
 
     async def _claimed(self, free: int) -> Sequence[Claim]:
         try:

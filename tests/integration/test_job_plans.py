@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import event
 
 from services.jobs.adapters.postgres import (
     Database,
@@ -72,17 +71,25 @@ def url(postgres_server, request):
         yield url
 
 
-async def test_no_hot_statement_reads_a_whole_table(url):
-    plans: list[str] = []
+@pytest.fixture
+def plans(monkeypatch):
+    """What the server tells of every statement, over every connection that is opened."""
+    told: list[str] = []
+    connect = psycopg.AsyncConnection.connect
+
+    async def listened_to(*args, **options):
+        connection = await connect(*args, **options)
+        connection.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        return connection
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", listened_to)
+    return told
+
+
+async def test_no_hot_statement_reads_a_whole_table(url, plans):
     async with Database(url) as database:
         store, queue = PostgresJobStore(database), PostgresJobQueue(database)
         limited = PostgresJobQueue(database, type_limits={JobType.CAPTION_V1: 58})
-
-        @event.listens_for(database._engine.sync_engine, "connect")
-        def listen(connection, _):
-            connection.driver_connection.add_notice_handler(
-                lambda notice: plans.append(notice.message_primary)
-            )
 
         async def told(awaited):
             plans.clear()

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any, Final, Self
 
 import psycopg
-from sqlalchemy import Engine, Executable, Row, event, make_url
+from sqlalchemy import Engine, Executable, Row, TextClause, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -28,6 +28,7 @@ from services.chassis import telemetry
 from services.chassis.config import ConfigError
 from services.chassis.errors import Unavailable
 from services.jobs.adapters.postgres.batches import Batches, Item, Result
+from services.jobs.adapters.postgres.lines import Line
 from services.jobs.adapters.postgres.listener import Listener
 from services.jobs.bells import Bells
 
@@ -82,8 +83,9 @@ class Database:
             hide_parameters=True,
         )
         self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-        self._listener = Listener(plain, _CONNECTING, self.bells)
+        self._plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._listener = Listener(self._plain, _CONNECTING, self.bells)
+        self._lines: dict[TextClause, Line] = {}
         _ask_after_rest(self._engine.sync_engine)
         telemetry.instrument_engine(self._engine.sync_engine)
 
@@ -99,6 +101,8 @@ class Database:
         self._listening.cancel()
         with suppress(asyncio.CancelledError):
             await self._listening
+        for line in self._lines.values():
+            await line.close()
         await self._engine.dispose()
 
     def batches(
@@ -116,6 +120,15 @@ class Database:
         with _failures_told():
             async with self._single.connect() as connection:
                 return list((await connection.execute(statement, given)).all())
+
+    async def often(self, statement: TextClause, given: Mapping[str, Any]) -> list[Any]:
+        """Run one statement that is run all the time, over a line of its own, as `rows` does."""
+        if statement not in self._lines:
+            self._lines[statement] = Line(statement, self._plain, _CONNECTING)
+        try:
+            return await self._lines[statement].rows(given)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as failed:
+            raise _unavailable() from failed
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

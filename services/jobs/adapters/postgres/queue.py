@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from services.chassis.errors import Conflict, Internal
 from services.jobs import record
@@ -51,7 +51,7 @@ class PostgresJobQueue:
         """Take up jobs, at most `limit`: the most urgent ones, and of those the longest due."""
         given = {"worker": worker, "limit": limit, "lease": lease}
         if not self._limits:
-            rows: Sequence[Row[Any]] = await self._database.rows(CLAIMS, given)
+            rows: Sequence[Any] = await self._database.often(CLAIMS, given)
         else:
             given["limited"] = arrays.texts(list(self._limits))
             given["most"] = arrays.numbers(list(self._limits.values()))
@@ -184,7 +184,7 @@ class PostgresJobQueue:
             raise _lost(written.id)
 
     async def _write_all(self, writes: Sequence[Write]) -> Sequence[bool]:
-        [row] = await self._database.rows(WRITES, columns(writes))
+        [row] = await self._database.often(WRITES, columns(writes))
         held = set(row.ids or ())
         return [it.id in held for it in writes]
 

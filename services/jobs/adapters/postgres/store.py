@@ -198,7 +198,7 @@ class PostgresJobStore:
     async def _create_all(self, creations: Sequence[Creation]) -> Sequence[Job | None]:
         if sum(it.weight for it in creations) <= _SMALL_BYTES:
             blobs = [(it.id, blob) for it in creations for blob in it.new.blobs]
-            rows = await self._database.rows(CREATES, columns(creations, blobs))
+            rows = await self._database.often(CREATES, columns(creations, blobs))
             times = {row.id: row for row in rows}
         else:
             async with self._database.transaction() as connection:

@@ -1,0 +1,68 @@
+"""A line of its own to PostgreSQL for a statement that is run again and again: the driver alone,
+which takes a quarter of the time that a pool and a toolkit around it take.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
+from sqlalchemy import TextClause
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from services.chassis import telemetry
+
+_REST_SECONDS: Final = 1
+_DIALECT: Final = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+
+
+class Line:
+    """One statement and a connection, opened when it is needed and again when it is lost."""
+
+    def __init__(self, statement: TextClause, url: str, connecting: Mapping[str, Any]) -> None:
+        self._statement = str(statement.compile(dialect=_DIALECT))
+        self._url = url
+        self._connecting = connecting
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._used = 0.0
+        self._free = asyncio.Lock()
+
+    async def rows(self, given: Mapping[str, Any]) -> list[Any]:
+        """Run the statement, and return its rows with their columns by name.
+
+        It waits for those that run before it. Raises the driver's errors.
+        """
+        async with self._free:
+            connection = await self._open()
+            try:
+                with telemetry.stating(self._statement):
+                    cursor = connection.cursor(row_factory=namedtuple_row)
+                    await cursor.execute(self._statement.encode(), given, prepare=True)
+                    return await cursor.fetchall()
+            finally:
+                self._used = time.monotonic()
+                # Who was cut off in the middle leaves it in a state that nobody knows.
+                if connection.info.transaction_status is not TransactionStatus.IDLE:
+                    await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; the next statement opens another."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    async def _open(self) -> psycopg.AsyncConnection[Any]:
+        if self._connection is not None and time.monotonic() - self._used > _REST_SECONDS:
+            # One that was just used is alive, and asking takes a round trip.
+            try:
+                await self._connection.execute("SELECT 1")
+            except psycopg.Error:
+                await self.close()
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, **self._connecting
+            )
+        return self._connection
