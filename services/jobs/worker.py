@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -27,14 +27,16 @@ from services.jobs.adapters.postgres import (
     PostgresOutbox,
 )
 from services.jobs.adapters.receiver import HttpReceiver
-from services.jobs.attempt import Attempt, Stop
+from services.jobs.attempt import Attempt, Outcome, Stop
 from services.jobs.bells import Bell
 from services.jobs.config import DomainConfig, PeersConfig, WebhookConfig, WorkerConfig
-from services.jobs.domain import Claim, Failure, JobError, JobId, JobState
+from services.jobs.content import JobOutput, JobType
+from services.jobs.domain import Claim, JobId, JobState
 from services.jobs.gathering import Gatherer
 from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
 from services.jobs.ports.queue import JobQueue
+from services.jobs.throttle import Throttle
 from services.jobs.webhooks.deliverer import Deliverer
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
@@ -66,14 +68,14 @@ class Worker:
         self._gatherer = gatherer
         self._config = config
         self._name = name
-        self._clock = clock
-        self._chance = chance
         self._lease = timedelta(seconds=config.lease_seconds)
         self._beat_seconds = config.lease_seconds / _BEATS_PER_LEASE
         # All jobs that it holds, and how many of them are worked on; of the others the ends are
         # written.
         self._attempts: dict[JobId, Attempt] = {}
         self._working = 0
+        self._throttle = Throttle(config.concurrency, clock)
+        self._judge = verdict.Judge(config, clock, chance, self._throttle.refused)
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -96,8 +98,8 @@ class Worker:
 
     async def _claim(self, group: asyncio.TaskGroup, bell: Bell) -> None:
         while not self._stopping:
-            free = self._places()
-            claims = await self._claimed(free) if free else ()
+            free, most = self._places(), self._throttle.bounds()
+            claims = await self._claimed(free, most) if free else ()
             for claim in claims:
                 attempt = Attempt(
                     self._queue,
@@ -109,47 +111,41 @@ class Worker:
                 )
                 self._attempts[claim.job.id] = attempt
                 self._working += 1
+                self._throttle.began(claim.job.type)
                 task = group.create_task(self._attempt(attempt, bell))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-            # Fewer than there are places may be all, or all that the limits of one type left.
-            if not free or not claims or (len(claims) < free and not self._config.type_limits):
+            # Fewer than there are places may be all, or all that the bounds of one type left.
+            bounded = most or self._config.type_limits
+            if not free or not claims or (len(claims) < free and not bounded):
                 await bell.wait(self._config.poll_seconds)
 
     def _places(self) -> int:
         most = self._config.concurrency
         return min(most - self._working, _HELD_PER_PLACE * most - len(self._attempts))
 
-    async def _claimed(self, free: int) -> Sequence[Claim]:
+    async def _claimed(self, free: int, most: Mapping[JobType, int]) -> Sequence[Claim]:
         try:
-            return await self._queue.claim(self._name, limit=free, lease=self._lease)
+            return await self._queue.claim(self._name, limit=free, lease=self._lease, most=most)
         except MeshError as error:
             _log.warning("cannot claim jobs", extra={"reason": error.code})
             return ()
 
     async def _attempt(self, attempt: Attempt, bell: Bell) -> None:
+        outcome: Outcome = Stop.LOST
         try:
             try:
                 outcome = await attempt.work()
             finally:
                 self._working -= 1
+                done = isinstance(outcome, JobOutput)
+                self._throttle.ended(attempt.claim.job.type, done=done)
                 # A place is free: who waits for it need not wait for the end to be written.
                 bell.ring()
             await attempt.end(outcome)
         finally:
             del self._attempts[attempt.claim.job.id]
             bell.ring()
-
-    def _judge(self, error: Exception, claim: Claim) -> Failure | JobError:
-        return verdict.judge(
-            error,
-            claim,
-            now=self._clock.now(),
-            patience=timedelta(seconds=self._config.patience_seconds),
-            source_patience=timedelta(seconds=self._config.source_patience_seconds),
-            longest_wait=timedelta(seconds=self._config.backoff_seconds),
-            chance=self._chance(),
-        )
 
     async def _keep_leases(self) -> None:
         with self._queue.cancels() as bell:

@@ -266,6 +266,36 @@ async def test_no_more_of_a_limited_type_are_held_than_may_be(limited):
     assert len(await queue.claim("w-1", limit=9, lease=LEASE)) == 1
 
 
+async def test_a_worker_may_take_fewer_of_a_type_or_none(limited):
+    store, queue = limited
+    given = TranscriptionInput("", "")
+    for _ in range(3):
+        await store.create(NEW)
+    for _ in range(3):
+        await store.create(replace(NEW, type=JobType.TRANSCRIPTION_V1, input=given))
+    caption, transcription = JobType.CAPTION_V1, JobType.TRANSCRIPTION_V1
+
+    async def taken(**most):
+        most = {JobType(kind): many for kind, many in most.items()}
+        claims = await queue.claim("w", limit=9, lease=LEASE, most=most)
+        return sorted(claim.job.type for claim in claims)
+
+    assert await taken(caption_v1=1, transcription_v1=0) == [caption]
+    assert await taken(caption_v1=0, transcription_v1=1) == [transcription]
+    # The limit that all workers have stands beside that.
+    assert await taken(caption_v1=9, transcription_v1=1) == [caption, transcription]
+    assert await taken(caption_v1=9) == [transcription]
+
+
+async def test_a_worker_without_limits_may_take_fewer_too(store, queue):
+    for _ in range(3):
+        await store.create(NEW)
+    none, one = {JobType.CAPTION_V1: 0}, {JobType.CAPTION_V1: 1}
+    assert await queue.claim("w", limit=9, lease=LEASE, most=none) == []
+    assert len(await queue.claim("w", limit=9, lease=LEASE, most=one)) == 1
+    assert len(await queue.claim("w", limit=9, lease=LEASE, most={})) == 2
+
+
 async def test_a_job_is_claimed_once_however_many_ask(store, queue):
     for _ in range(20):
         await store.create(NEW)

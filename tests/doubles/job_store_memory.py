@@ -20,6 +20,7 @@ from services.jobs.domain import (
     Progress,
     QueueStats,
 )
+from services.jobs.ports.queue import NO_BOUNDS
 
 ENDS = {
     JobState.COMPLETED: JobEventKind.COMPLETED,
@@ -191,7 +192,7 @@ class MemoryJobStore:
     async def check(self):
         pass
 
-    async def claim(self, worker, *, limit, lease):
+    async def claim(self, worker, *, limit, lease, most=NO_BOUNDS):
         await asyncio.sleep(0)
         now = datetime.now(UTC)
         due = [
@@ -199,7 +200,7 @@ class MemoryJobStore:
             for kept in self.kept.values()
             if kept.job.state is JobState.PENDING and kept.run_after <= now
         ]
-        claims = []
+        claims, taken = [], Counter()
         held = Counter(it.job.type for it in self.kept.values() if it.job.state in HELD)
         for kept in sorted(due, key=lambda kept: (-kept.job.priority, kept.run_after)):
             kind = kept.job.type
@@ -207,7 +208,10 @@ class MemoryJobStore:
                 break
             if held[kind] >= self.type_limits.get(kind, len(self.kept)):
                 continue
+            if taken[kind] >= most.get(kind, limit):
+                continue
             held[kind] += 1
+            taken[kind] += 1
             kept.token += 1
             kept.charged += 1
             kept.lease_expires = now + lease

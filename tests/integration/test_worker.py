@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.chassis import client
 from services.chassis.clock import SystemClock
-from services.chassis.errors import Conflict, InvalidInput, Precondition
+from services.chassis.errors import Conflict, Exhausted, InvalidInput, Precondition
 from services.jobs import peers
 from services.jobs.adapters.postgres import Database, PostgresJobQueue, PostgresJobStore
 from services.jobs.config import PeersConfig, WorkerConfig
@@ -380,6 +380,26 @@ async def test_an_outage_of_a_room_costs_no_attempt(database, url, store, rooms)
         job = await ended(store, job)
     assert (job.state, job.error) == (JobState.COMPLETED, None)
     assert job.attempt > 5
+
+
+async def test_what_waits_for_an_engine_that_is_full_is_not_refused_in_turn(
+    database, url, store, rooms, address
+):
+    full = Exhausted("the engine has too much to do", retry_after=timedelta(seconds=60))
+    rooms.failing = [full] * 100
+    for _ in range(30):
+        await store.create(captions(1))
+    given = TranscriptionInput("audio", "en")
+    blob = Blob("audio", "application/octet-stream", b"12345")
+    async with working(database, url, address, concurrency=4, poll_seconds=0.05):
+        heard = [
+            await store.create(NewJob(TENANT, JobType.TRANSCRIPTION_V1, given, (blob,)))
+            for _ in range(30)
+        ]
+        # These have an engine of their own: the worker looks for work again and again.
+        for job in heard:
+            assert (await ended(store, job)).state is JobState.COMPLETED
+    assert 1 <= 100 - len(rooms.failing) <= 4
 
 
 async def test_an_error_that_will_not_pass_ends_the_job_at_once(

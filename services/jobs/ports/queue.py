@@ -3,11 +3,14 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from services.jobs.bells import Bell
-from services.jobs.content import Blob, JobOutput
+from services.jobs.content import Blob, JobOutput, JobType
 from services.jobs.domain import Claim, Failure, JobError, JobId, JobState, Json, Progress
+
+NO_BOUNDS: Final[Mapping[JobType, int]] = MappingProxyType({})
 
 
 class JobQueue(Protocol):
@@ -18,10 +21,18 @@ class JobQueue(Protocol):
     its worker writes last. Raises `Unavailable` when the store cannot answer.
     """
 
-    async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Claim]:
+    async def claim(
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease: timedelta,
+        most: Mapping[JobType, int] = NO_BOUNDS,
+    ) -> Sequence[Claim]:
         """Take up jobs, at most `limit`: the most urgent ones, and of those the longest due.
 
-        Of a type that has a limit no more are taken than all workers together may hold.
+        Of a type that has a limit no more are taken than all workers together may hold, and of
+        those in `most` no more than it says.
         """
         ...
 

@@ -36,6 +36,21 @@ def test_what_passes_is_waited_for_without_using_up_an_attempt(kind, claim):
     assert failure.error == JobError("ENGINE_DOWN", "the engine is down", retryable=True)
 
 
+@pytest.mark.parametrize(
+    ("error", "wait"),
+    [
+        (errors.Unavailable("the engine is down"), timedelta()),
+        (errors.Exhausted("it is full", retry_after=timedelta(seconds=3)), timedelta(seconds=3)),
+        (errors.Exhausted("the tenant has kept too much"), None),
+        (SourceDown("the connection failed", retry_after=timedelta(seconds=3)), None),
+        (errors.Internal("odd"), None),
+        (KeyError("x"), None),
+    ],
+)
+def test_only_engines_and_rooms_that_are_down_or_full_refuse(error, wait):
+    assert verdict.refusal(error) == wait
+
+
 def test_a_source_of_media_that_is_down_is_waited_for_a_while_and_then_costs_attempts(claim):
     down = SourceDown("the connection failed", retry_after=timedelta(minutes=2))
     failure = judged(down, replace(claim, attempts_left=0), waited=timedelta(minutes=14))

@@ -62,12 +62,14 @@ TURN: Final[TextClause] = text(f"SELECT pg_advisory_xact_lock({_LOCK})")
 LIMITED_CLAIMS: Final[TextClause] = text(
     f"""
     WITH room AS MATERIALIZED (
-        SELECT limited.type, limited.most - (
+        SELECT limited.type, least(limited.now, limited.most - (
             SELECT count(*) FROM job_queue AS queue
             WHERE queue.type = limited.type
                 AND queue.state IN ('{JobState.RUNNING}', '{JobState.CANCELLING}')
-        ) AS free
-        FROM unnest(CAST(:limited AS text[]), CAST(:most AS integer[])) AS limited(type, most)
+        )) AS free
+        FROM unnest(
+            CAST(:limited AS text[]), CAST(:most AS integer[]), CAST(:now AS integer[])
+        ) AS limited(type, most, now)
     ), next AS MATERIALIZED (
         SELECT id, type, priority, run_after FROM job_queue
         WHERE {_DUE} AND NOT EXISTS (
@@ -82,6 +84,6 @@ LIMITED_CLAIMS: Final[TextClause] = text(
     ), {_CLAIMED}
     """  # noqa: S608
 )
-"""Takes up jobs, of the `limited` types no more than `most` at once over all workers; `TURN` comes
-before it in the same transaction. Returns them.
+"""Takes up jobs, of the `limited` types no more than `now`, and no more than `most` at once over
+all workers; for the sake of that, `TURN` comes before it in the same transaction. Returns them.
 """

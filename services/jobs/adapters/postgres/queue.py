@@ -31,9 +31,13 @@ from services.jobs.domain import (
     Json,
     Progress,
 )
+from services.jobs.ports.queue import NO_BOUNDS
 
 FIRST_TOKEN: Final = 2
 """That of a job which no worker has held before: it can have no recorded steps."""
+
+_ANY: Final = 1_000_000
+"""More of a type than anybody takes."""
 
 
 class PostgresJobQueue:
@@ -47,17 +51,27 @@ class PostgresJobQueue:
         self._limits = type_limits or {}
         self._writes: Batches[Write, bool] = database.batches(self._write_all, key=lambda it: it.id)
 
-    async def claim(self, worker: str, *, limit: int, lease: timedelta) -> Sequence[Claim]:
+    async def claim(
+        self,
+        worker: str,
+        *,
+        limit: int,
+        lease: timedelta,
+        most: Mapping[JobType, int] = NO_BOUNDS,
+    ) -> Sequence[Claim]:
         """Take up jobs, at most `limit`: the most urgent ones, and of those the longest due."""
         given = {"worker": worker, "limit": limit, "lease": lease}
-        if not self._limits:
+        bounded = list({*self._limits, *most})
+        if not bounded:
             rows: Sequence[Any] = await self._database.often(CLAIMS, given)
         else:
-            given["limited"] = arrays.texts(list(self._limits))
-            given["most"] = arrays.numbers(list(self._limits.values()))
+            given["limited"] = arrays.texts(bounded)
+            given["most"] = arrays.numbers([self._limits.get(it, _ANY) for it in bounded])
+            given["now"] = arrays.numbers([most.get(it, _ANY) for it in bounded])
             async with self._database.transaction() as connection:
-                # In turn, for each is to see what the others hold.
-                await connection.execute(TURN)
+                if self._limits:
+                    # In turn, for each is to see what the others hold.
+                    await connection.execute(TURN)
                 rows = (await connection.execute(LIMITED_CLAIMS, given)).all()
         return [claim_from_row(row) for row in rows]
 
