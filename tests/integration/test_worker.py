@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import text
 
 from services.chassis import client
 from services.chassis.clock import SystemClock
@@ -423,6 +424,20 @@ async def test_an_unknown_error_is_tried_again_until_the_attempts_are_used_up(
         job = await ended(store, job)
     assert (job.state, job.attempt, job.error.reason) == (JobState.FAILED, 3, "INTERNAL")
     assert "a mistake of ours" not in job.error.message
+
+
+async def test_a_job_of_a_newer_type_is_left_to_newer_workers(database, url, store, address):
+    newer, known = await store.create(captions(1)), await store.create(captions(1))
+    async with database.transaction() as connection:
+        for table in ("jobs", "job_queue"):
+            change = text(f"UPDATE {table} SET type = 'dance_v9' WHERE id = :id")
+            await connection.execute(change, {"id": newer.id})
+    async with working(database, url, address):
+        assert (await ended(store, known)).state is JobState.COMPLETED
+    async with database.transaction() as connection:
+        waiting = text("SELECT state, attempt FROM job_queue WHERE id = :id")
+        [row] = await connection.execute(waiting, {"id": newer.id})
+    assert tuple(row) == (JobState.PENDING, 0)
 
 
 async def test_many_jobs_are_shared_by_workers_and_each_done_once(
