@@ -41,11 +41,20 @@ class Chat:
         self._engine = engine
         self._config = config
         limit = Limit(most=config.engine_calls)
-        self._gate = Gate(limit, waiting=config.engine_waiting)
+        self._gate = Gate(
+            limit, waiting=config.engine_waiting, waiting_bytes=config.engine_waiting_bytes
+        )
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Hold a place at the engine for a block. Raises `Exhausted` when it has too much to do."""
-        return self._gate.turn()
+    def require_room(self, size: int) -> None:
+        """Raise `Exhausted` where `turn` would raise it now, so that nothing is begun in vain."""
+        self._gate.require_room(size)
+
+    def turn(self, size: int) -> AbstractAsyncContextManager[None]:
+        """Hold a place at the engine for a block; until it is given, `size` bytes wait with it.
+
+        Raises `Exhausted` when the engine has too much to do.
+        """
+        return self._gate.turn(size)
 
     async def ask(
         self,

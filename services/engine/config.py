@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from services.chassis.config import RoomConfig
+from services.chassis.limits import MEBIBYTE
 from services.engine.ollama_names import OllamaModel, OllamaNames
 
 
@@ -46,6 +47,10 @@ class EngineConfig(RoomConfig):
     """The most calls at the engine at once; how many there are follows what it gets done."""
     engine_waiting: int = Field(default=64, ge=0, le=1_024)
     """The most calls of each priority that wait for their turn; further ones are refused at once.
+    """
+    engine_waiting_bytes: int = Field(default=128 * MEBIBYTE, ge=0)
+    """The most bytes that the calls of each priority hold while they wait, in the words and media
+    that came with them; who would bring more is refused at once.
     """
 
     @classmethod

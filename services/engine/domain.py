@@ -3,6 +3,7 @@
 What users said and showed is left out of every `repr`, so that it cannot slip into a log.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -113,6 +114,11 @@ class Turn:
 
     role: Role
     parts: tuple[SentPart, ...] = field(repr=False)
+
+
+def size_of(parts: Iterable[SentPart]) -> int:
+    """Count the bytes that came with parts, of text the letters."""
+    return sum(len(it) if isinstance(it, str) else len(it.data) + len(it.uri) for it in parts)
 
 
 @dataclass(frozen=True)

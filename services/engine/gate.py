@@ -1,5 +1,5 @@
 """Admission to an engine: as many calls at once as it has use for, so many waiting in each class,
-others refused at once and told when to come again.
+with so many bytes at most, others refused at once and told when to come again.
 
 Whoever could not be answered before its deadline, by what calls took of late, is refused at once
 too: its answer would be thrown away. Waiting ends with the call: who leaves gives its place back.
@@ -29,13 +29,20 @@ _NEW_SHARE: Final = 0.1
 
 
 class Gate:
-    """Gives turns at an engine, `waiting` calls of each class held back at most."""
+    """Gives turns at an engine, `waiting` calls of each class held back at most, and with them at
+    most `waiting_bytes`.
+    """
 
     def __init__(
-        self, limit: Limit, *, waiting: int, clock: Callable[[], float] = time.monotonic
+        self,
+        limit: Limit,
+        *,
+        waiting: int,
+        waiting_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
-        self._line: Line[asyncio.Future[None]] = Line(room=waiting)
+        self._line: Line[asyncio.Future[None]] = Line(room=waiting, most_bytes=waiting_bytes)
         self._clock = clock
         self._inside = 0
         self._seconds = 0.0
@@ -53,13 +60,19 @@ class Gate:
         """Take note of how many calls wait inside the engine. None: it does not say."""
         self._limit.told(waiting)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and hold it for a block. Raises `Exhausted` at once when too many wait.
+    def require_room(self, size: int) -> None:
+        """Raise `Exhausted` where a call that holds so many bytes would be refused a turn now."""
+        if not self._is_open():
+            self._require_room(self._waiter(size))
 
-        The wait ends with the deadline of the call under way, which cancels it.
+    @asynccontextmanager
+    async def turn(self, size: int) -> AsyncIterator[None]:
+        """Wait for a turn and hold it for a block; `size` bytes are held meanwhile.
+
+        Raises `Exhausted` at once when too many wait, or too much. The wait ends with the deadline
+        of the call under way, which cancels it.
         """
-        await self._enter()
+        await self._enter(size)
         begun = self._clock()
         try:
             yield
@@ -70,20 +83,29 @@ class Gate:
         finally:
             self._leave()
 
-    async def _enter(self) -> None:
-        if not self._line and self._inside < self._limit.places:
+    def _is_open(self) -> bool:
+        return not self._line and self._inside < self._limit.places
+
+    def _waiter(self, size: int) -> Waiter[asyncio.Future[None]]:
+        now = call.current()
+        key = asyncio.get_running_loop().create_future()
+        return Waiter(key, now.priority, now.tenant, size)
+
+    def _require_room(self, waiter: Waiter[asyncio.Future[None]]) -> None:
+        left = call.current().remaining()
+        late = left is not None and left < self._wait(waiter.priority) + self._seconds
+        if late or not self._line.takes(waiter):
+            raise self._refusal(waiter.priority)
+
+    async def _enter(self, size: int) -> None:
+        if self._is_open():
             self._inside += 1
             return
-        now = call.current()
-        left = now.remaining()
-        if left is not None and left < self._wait(now.priority) + self._seconds:
-            raise self._refusal(now.priority)
-        waiter = Waiter(asyncio.get_running_loop().create_future(), now.priority, now.tenant)
+        waiter = self._waiter(size)
+        self._require_room(waiter)
         sent_away = self._line.join(waiter)
-        if sent_away is waiter:
-            raise self._refusal(now.priority)
         if sent_away is not None:
-            sent_away.key.set_exception(self._refusal(now.priority))
+            sent_away.key.set_exception(self._refusal(waiter.priority))
         try:
             await waiter.key
         except asyncio.CancelledError:

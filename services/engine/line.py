@@ -3,7 +3,8 @@ class one tenant after the other.
 
 Nobody starves: of the places that are given while a lower class waits, every sixteenth is its. A
 class that is full takes a caller whose tenant waits with fewer than another by sending that one's
-newest away. It knows neither time nor what is waited for.
+newest away. A class is full by count, or by the bytes that those who wait in it hold. It knows
+neither time nor what is waited for.
 """
 
 from collections import OrderedDict, deque
@@ -25,22 +26,27 @@ class Waiter(Generic[Key]):
     key: Key
     priority: Priority
     tenant: str
+    size: int = 0
+    """In bytes: what is held for as long as it waits."""
 
 
 class _Class(Generic[Key]):
     def __init__(self) -> None:
         self.tenants: OrderedDict[str, deque[Waiter[Key]]] = OrderedDict()
         self.count = 0
+        self.size = 0
         self.passed_over = 0
 
     def add(self, waiter: Waiter[Key]) -> None:
         self.tenants.setdefault(waiter.tenant, deque()).append(waiter)
         self.count += 1
+        self.size += waiter.size
 
     def remove(self, waiter: Waiter[Key]) -> None:
         mine = self.tenants[waiter.tenant]
         mine.remove(waiter)
         self.count -= 1
+        self.size -= waiter.size
         if not mine:
             del self.tenants[waiter.tenant]
 
@@ -61,10 +67,11 @@ class _Class(Generic[Key]):
 
 
 class Line(Generic[Key]):
-    """Holds at most `room` of each class."""
+    """Holds at most `room` of each class, and of their bytes at most `most_bytes`."""
 
-    def __init__(self, *, room: int) -> None:
+    def __init__(self, *, room: int, most_bytes: int) -> None:
         self._room = room
+        self._most_bytes = most_bytes
         self._classes: dict[Priority, _Class[Key]] = {it: _Class() for it in Priority}
 
     def __len__(self) -> int:
@@ -81,17 +88,20 @@ class Line(Generic[Key]):
     def join(self, waiter: Waiter[Key]) -> Waiter[Key] | None:
         """Let somebody wait. Returns who cannot stay for it: nobody, another, or the newcomer."""
         its = self._classes[waiter.priority]
-        if its.count >= self._room:
-            if not its.count or its.held_by(waiter.tenant) + 1 >= its.held_by(
-                its.newest_of_most().tenant
-            ):
-                return waiter
-            sent_away = its.newest_of_most()
-            its.remove(sent_away)
+        if self._fits(waiter, its.count, its.size):
             its.add(waiter)
-            return sent_away
+            return None
+        sent_away = self._giving_way(waiter)
+        if sent_away is None:
+            return waiter
+        its.remove(sent_away)
         its.add(waiter)
-        return None
+        return sent_away
+
+    def takes(self, waiter: Waiter[Key]) -> bool:
+        """Whether somebody could wait, be it in the place of another."""
+        its = self._classes[waiter.priority]
+        return self._fits(waiter, its.count, its.size) or self._giving_way(waiter) is not None
 
     def leave(self, waiter: Waiter[Key]) -> None:
         """Forget somebody who waits no more; who was called already is not in the line."""
@@ -106,6 +116,17 @@ class Line(Generic[Key]):
         for lower in waiting[waiting.index(chosen) + 1 :]:
             lower.passed_over += 1
         return chosen.next()
+
+    def _fits(self, waiter: Waiter[Key], count: int, size: int) -> bool:
+        return count < self._room and size + waiter.size <= self._most_bytes
+
+    def _giving_way(self, waiter: Waiter[Key]) -> Waiter[Key] | None:
+        its = self._classes[waiter.priority]
+        if not its.count:
+            return None
+        last = its.newest_of_most()
+        fewer = its.held_by(waiter.tenant) + 1 < its.held_by(last.tenant)
+        return last if fewer and self._fits(waiter, its.count - 1, its.size - last.size) else None
 
 
 def _down_to(priority: Priority) -> list[Priority]:

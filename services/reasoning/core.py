@@ -24,6 +24,7 @@ from services.engine.domain import (
     ServedModel,
     Text,
     Turn,
+    size_of,
 )
 from services.reasoning.domain import Extracted, Generated
 from services.reasoning.schema import Misfit, Schema
@@ -42,7 +43,7 @@ class Reasoning:
         """Answer a conversation."""
         received = self._clock.monotonic()
         messages = _conversation(turns)
-        async with self._chat.turn():
+        async with self._chat.turn(_size(turns)):
             answer = await self._chat.ask(messages, sampling)
         return Generated(answer, self._since(received))
 
@@ -53,7 +54,7 @@ class Reasoning:
         received = self._clock.monotonic()
         messages = _conversation(turns)
         async with (
-            self._chat.turn(),
+            self._chat.turn(_size(turns)),
             aclosing(self._chat.stream(messages, sampling)) as deltas,
         ):
             async for delta in deltas:
@@ -71,7 +72,7 @@ class Reasoning:
         # In a thread, because a caller decides how much work a schema is.
         schema = await asyncio.to_thread(Schema, json_schema)
         input_tokens = output_tokens = 0
-        async with self._chat.turn():
+        async with self._chat.turn(_size(turns)):
             for _ in range(_TRIES):
                 answer = await self._chat.ask(messages, sampling, json_schema=schema.document)
                 input_tokens += answer.input_tokens
@@ -105,6 +106,10 @@ class Reasoning:
 def _conversation(turns: Sequence[Turn]) -> list[Message]:
     require_question(turns)
     return [_message(turn, index) for index, turn in enumerate(turns)]
+
+
+def _size(turns: Sequence[Turn]) -> int:
+    return size_of(part for turn in turns for part in turn.parts)
 
 
 def _message(turn: Turn, index: int) -> Message:

@@ -4,8 +4,8 @@ about them.
 It knows neither the contract nor which engine answers.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -18,13 +18,15 @@ from services.engine.domain import (
     Picture,
     Piece,
     Sampling,
+    SentPart,
     SentPicture,
     ServedModel,
     Turn,
+    size_of,
 )
 from services.vision import prompts
 from services.vision.domain import Description, Generated, Scene, Wish
-from services.vision.viewing import Viewer, as_picture, placed, require_few
+from services.vision.viewing import Opened, Viewer, as_picture, placed, require_few
 
 
 class Vision:
@@ -43,8 +45,7 @@ class Vision:
         """Answer a conversation of text, pictures and videos."""
         received = self._clock.monotonic()
         _require_conversation(turns)
-        opened = await self._viewer.open(placed(turns))
-        async with self._chat.turn(), self._viewer.blaming(placed(turns), opened):
+        async with self._turn(list(placed(turns))) as opened:
             answer = await self._chat.ask(await self._viewer.show(turns, opened), sampling)
         return Generated(answer, self._since(received))
 
@@ -54,10 +55,8 @@ class Vision:
         """Answer as `generate` does, as the model writes; holds its place until closed."""
         received = self._clock.monotonic()
         _require_conversation(turns)
-        opened = await self._viewer.open(placed(turns))
         async with (
-            self._chat.turn(),
-            self._viewer.blaming(placed(turns), opened),
+            self._turn(list(placed(turns))) as opened,
             aclosing(self._chat.stream(await self._viewer.show(turns, opened), sampling)) as deltas,
         ):
             async for delta in deltas:
@@ -69,9 +68,7 @@ class Vision:
         A scene that the model cannot give is a problem told, and no failure of the description.
         """
         received = self._clock.monotonic()
-        parts = [("image", sent)]
-        opened = await self._viewer.open(parts)
-        async with self._chat.turn(), self._viewer.blaming(parts, opened):
+        async with self._turn([("image", sent)]) as opened:
             prepared = await self._viewer.picture(sent, opened, field="image")
             picture = as_picture(prepared)
             # The same picture gets the same description, as far as the engine keeps that promise.
@@ -98,6 +95,17 @@ class Vision:
     async def health(self) -> None:
         """Raise while the engine cannot answer."""
         await self._chat.check()
+
+    @asynccontextmanager
+    async def _turn(self, parts: Sequence[tuple[str, SentPart]]) -> AsyncIterator[Opened]:
+        """Open what parts name, and hold a place at the engine for a block."""
+        size = size_of(part for _, part in parts)
+        # Nothing is fetched for who would be refused.
+        self._chat.require_room(size)
+        opened = await self._viewer.open(parts)
+        size += sum(map(len, opened.values()))
+        async with self._chat.turn(size), self._viewer.blaming(parts, opened):
+            yield opened
 
     async def _analyzed(
         self, picture: Picture, wish: Wish, described: Answer

@@ -165,7 +165,7 @@ async def test_an_engine_is_asked_how_many_wait_inside_it_while_calls_wait_outsi
     async with OpenAIEngine(server.url) as engine:
         monkeypatch.setattr(engine, "load", AsyncMock(side_effect=[answer]))
         chat = Chat(engine, config)
-        async with chat.turn():
+        async with chat.turn(1):
             await chat.check()
             assert told == []
             waiter = asyncio.create_task(_pass(chat))
@@ -176,7 +176,7 @@ async def test_an_engine_is_asked_how_many_wait_inside_it_while_calls_wait_outsi
 
 
 async def _pass(chat: Chat) -> None:
-    async with chat.turn():
+    async with chat.turn(1):
         pass
 
 

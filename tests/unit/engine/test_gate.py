@@ -19,7 +19,8 @@ class Clock:
 
 
 def gate_of(calls: int, waiting: int = 9, clock: Clock | None = None) -> Gate:
-    return Gate(Limit(most=calls, start=calls), waiting=waiting, clock=clock or Clock())
+    limit = Limit(most=calls, start=calls)
+    return Gate(limit, waiting=waiting, waiting_bytes=100, clock=clock or Clock())
 
 
 async def settle() -> None:
@@ -36,7 +37,7 @@ class Caller:
 
     async def _run(self, gate: Gate, order: list[str], name: str, known: Call) -> None:
         with call.use(known):
-            async with gate.turn():
+            async with gate.turn(1):
                 order.append(name)
                 await self.end.wait()
 
@@ -51,7 +52,7 @@ async def test_no_more_than_its_calls_are_at_work_and_the_others_take_turns() ->
 
     async def work(number: int) -> None:
         nonlocal at_work, most
-        async with gate.turn():
+        async with gate.turn(1):
             at_work += 1
             most = max(most, at_work)
             await asyncio.sleep(0)
@@ -80,20 +81,46 @@ async def test_who_waits_is_called_by_priority() -> None:
 
 async def test_one_more_than_may_wait_is_refused_at_once_with_a_time_to_try_again() -> None:
     gate = gate_of(1, waiting=0)
-    async with gate.turn():
+    async with gate.turn(1):
         with pytest.raises(Exhausted) as refused:
-            async with gate.turn():
+            async with gate.turn(1):
                 pass
     assert refused.value.retry_after == timedelta(seconds=1)
     assert refused.value.remedy
-    async with gate.turn():
+    async with gate.turn(1):
+        pass
+
+
+async def test_more_bytes_than_may_wait_are_refused_at_once_and_so_is_who_only_asks() -> None:
+    gate, order = gate_of(1), list[str]()
+    gate.require_room(1000)
+    holder = Caller(gate, order)
+    await settle()
+    for refused in (101, 1000):
+        with pytest.raises(Exhausted):
+            gate.require_room(refused)
+        with pytest.raises(Exhausted):
+            async with gate.turn(refused):
+                pass
+    gate.require_room(100)
+    waiting = asyncio.create_task(hold(gate, 100))
+    await settle()
+    with pytest.raises(Exhausted):
+        gate.require_room(1)
+    await holder.finish()
+    await waiting
+    gate.require_room(1000)
+
+
+async def hold(gate: Gate, size: int) -> None:
+    async with gate.turn(size):
         pass
 
 
 async def test_the_time_to_try_again_follows_how_fast_calls_are_answered() -> None:
     clock = Clock()
     gate, order = gate_of(2, waiting=3, clock=clock), list[str]()
-    async with gate.turn():
+    async with gate.turn(1):
         clock.now += 4
     callers = [Caller(gate, order) for _ in range(5)]
     await settle()
@@ -111,7 +138,7 @@ async def test_a_call_that_cannot_be_answered_before_its_deadline_is_refused_at_
 ) -> None:
     clock = Clock()
     gate, order = gate_of(1, clock=clock), list[str]()
-    async with gate.turn():
+    async with gate.turn(1):
         clock.now += 10
     holder = Caller(gate, order)
     await settle()
@@ -130,10 +157,10 @@ async def test_a_call_that_cannot_be_answered_before_its_deadline_is_refused_at_
 async def test_a_short_deadline_does_not_matter_while_a_place_is_free() -> None:
     clock = Clock()
     gate = gate_of(1, clock=clock)
-    async with gate.turn():
+    async with gate.turn(1):
         clock.now += 10
     with call.use(Call(deadline=0.0)):
-        async with gate.turn():
+        async with gate.turn(1):
             pass
 
 
@@ -188,14 +215,14 @@ async def test_a_call_that_fails_gives_its_place_back() -> None:
     gate = gate_of(1, waiting=0)
     for _ in range(3):
         with pytest.raises(ValueError, match="x"):
-            async with gate.turn():
+            async with gate.turn(1):
                 raise ValueError("x")
 
 
 async def test_an_engine_that_refuses_is_given_less() -> None:
     limit = Limit(most=8, start=8)
-    gate = Gate(limit, waiting=0, clock=Clock())
+    gate = Gate(limit, waiting=0, waiting_bytes=0, clock=Clock())
     with pytest.raises(Exhausted):
-        async with gate.turn():
+        async with gate.turn(1):
             raise Exhausted("full")
     assert limit.places < 8

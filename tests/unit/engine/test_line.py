@@ -7,7 +7,7 @@ LIVE, INTERACTIVE, JOB = Priority
 
 
 def line_of(*waiting: tuple[str, Priority, str], room: int = 99) -> Line[str]:
-    line: Line[str] = Line(room=room)
+    line: Line[str] = Line(room=room, most_bytes=100)
     for key, priority, tenant in waiting:
         assert line.join(Waiter(key, priority, tenant)) is None
     return line
@@ -70,8 +70,37 @@ def test_a_full_class_sends_the_newest_of_its_largest_tenant_away_for_a_smaller_
     assert order(line) == ["b0", "a0", "b1", "a1"]
 
 
+def test_those_who_wait_in_a_class_hold_no_more_bytes_than_they_may() -> None:
+    line = line_of()
+    assert line.join(Waiter("a0", JOB, "a", 60)) is None
+    late = Waiter("a1", JOB, "a", 41)
+    assert not line.takes(late)
+    assert line.join(late) is late
+    assert line.join(Waiter("live", LIVE, "a", 100)) is None
+    assert line.join(Waiter("a2", JOB, "a", 40)) is None
+    assert [line.next().key for _ in range(2)] == ["live", "a0"]
+    assert line.takes(late)
+    line.leave(Waiter("never joined", JOB, "a", 7))
+    assert line.join(Waiter("a3", JOB, "a", 60)) is None
+
+
+def test_who_sends_another_away_has_to_fit_in_its_place() -> None:
+    line = line_of()
+    for n in range(3):
+        line.join(Waiter(f"a{n}", JOB, "a", 30))
+    large = Waiter("large", JOB, "b", 41)
+    assert not line.takes(large)
+    assert line.join(large) is large
+    fitting = Waiter("fitting", JOB, "b", 40)
+    assert line.takes(fitting)
+    sent_away = line.join(fitting)
+    assert sent_away is not None
+    assert sent_away.key == "a2"
+    assert line.waiting(JOB) == 3
+
+
 def test_without_room_nobody_waits() -> None:
-    line: Line[str] = Line(room=0)
+    line: Line[str] = Line(room=0, most_bytes=100)
     waiter = Waiter("x", LIVE, "a")
     assert line.join(waiter) is waiter
     assert len(line) == 0

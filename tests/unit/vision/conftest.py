@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
@@ -43,8 +44,8 @@ def config(server: EngineServer) -> VisionConfig:
     )
 
 
-@pytest.fixture
-async def vision(config: VisionConfig) -> AsyncIterator[Vision]:
+@asynccontextmanager
+async def seeing(config: VisionConfig) -> AsyncIterator[Vision]:
     async with (
         engine_from_config(config) as engine,
         Fetcher(Guard(["127.0.0.1"])) as fetcher,
@@ -52,3 +53,14 @@ async def vision(config: VisionConfig) -> AsyncIterator[Vision]:
         sources = Sources(fetcher)
         viewer = Viewer(sources, VideoDecoder(), config)
         yield Vision(Chat(engine, config), viewer, follows=True, clock=TickingClock())
+
+
+@pytest.fixture
+def vision_of() -> Callable[[VisionConfig], AbstractAsyncContextManager[Vision]]:
+    return seeing
+
+
+@pytest.fixture
+async def vision(config: VisionConfig) -> AsyncIterator[Vision]:
+    async with seeing(config) as vision:
+        yield vision

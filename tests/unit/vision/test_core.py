@@ -3,7 +3,7 @@ import base64
 import io
 import json
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -336,6 +336,43 @@ async def test_more_calls_than_the_engine_takes_are_refused_at_once(
             await vision.describe(PICTURE, PLAIN)
         server.release.set()
         assert (await first).answer.text
+
+
+async def test_nothing_is_fetched_for_a_call_that_is_refused(
+    vision: Vision, server: EngineServer
+) -> None:
+    server.release = asyncio.Event()
+    first = asyncio.create_task(vision.describe(PICTURE, PLAIN))
+    async with asyncio.timeout(5), stranger() as web_server:
+        await server.chatting.wait()
+        named = SentPicture(uri=web_server.url("/file"))
+        with pytest.raises(Exhausted):
+            await vision.describe(named, PLAIN)
+        with pytest.raises(Exhausted):
+            await vision.generate(question(named), Sampling())
+        server.release.set()
+        await first
+        assert web_server.requests == []
+
+
+async def test_what_is_fetched_waits_within_the_same_bound(
+    config: VisionConfig,
+    server: EngineServer,
+    vision_of: Callable[[VisionConfig], AbstractAsyncContextManager[Vision]],
+) -> None:
+    bounded = config.model_copy(update={"engine_waiting": 9, "engine_waiting_bytes": 1000})
+    server.release = asyncio.Event()
+    async with vision_of(bounded) as vision, asyncio.timeout(5), stranger() as web_server:
+        web_server.body = bytes(1000)
+        first = asyncio.create_task(vision.describe(PICTURE, PLAIN))
+        await server.chatting.wait()
+        with pytest.raises(Exhausted):
+            await vision.describe(SentPicture(uri=web_server.url("/file")), PLAIN)
+        with pytest.raises(Exhausted):
+            await vision.describe(SentPicture(bytes(1001)), PLAIN)
+        assert len(web_server.requests) == 1
+        server.release.set()
+        await first
 
 
 async def test_the_engine_gets_no_more_time_than_the_call_has(
