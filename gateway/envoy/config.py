@@ -17,6 +17,7 @@ Address = Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")]
 
 ANY_ORIGIN: Final = "*"
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^\s/?#,*]+)$")]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$"), AfterValidator(str.lower)]
 
 SECRET_MEMBERS: Final = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
 """The members of a JSON Web Key that only its owner may have."""
@@ -98,7 +99,13 @@ class GatewayConfig(Config):
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
     """The origins whose pages may call the mesh from a browser, such as `https://app.example`,
     separated by commas; `*` stands for every one. Empty: pages served from loopback alone, which
-    always may.
+    always may, as those may that come from the name by which the mesh is called.
+    """
+
+    hosts: Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Names with a dot by which an edge without keys is called, such as `mesh.home.example`,
+    separated by commas. It answers to addresses and to names without a dot anyway, and to no
+    others: a page could have a name of its own lead here. With keys it answers to every name.
     """
 
     @field_validator("admin_listen")

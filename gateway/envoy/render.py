@@ -42,6 +42,7 @@ def render(config: GatewayConfig) -> str:
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
         public_keys=config.public_keys(),
         descriptors=base64.b64encode(described.SerializeToString(deterministic=True)).decode(),
+        pages=_known(config) + (HERE / "pages.lua").read_text(),
         fields=_tables(described) + (HERE / "fields.lua").read_text(),
         replies=replies.mappers(),
         limits=limits,
@@ -49,6 +50,12 @@ def render(config: GatewayConfig) -> str:
         unary_seconds=int(limits.UNARY_DEADLINE.total_seconds()),
         stream_seconds=int(limits.STREAM_DEADLINE.total_seconds()),
     )
+
+
+def _known(config: GatewayConfig) -> str:
+    origins = dict.fromkeys(config.cors_origins, "")
+    hosts = _lua(dict.fromkeys(config.hosts, "")) if config.public_keys() is None else "nil"
+    return f"ORIGINS = {_lua(origins)}\nHOSTS = {hosts}\n"
 
 
 def _tables(described: FileDescriptorSet) -> str:
@@ -77,5 +84,4 @@ def _lua(value: Any) -> str:
         case list():
             return "{" + ",".join(map(_lua, value)) + "}"
         case _:
-            # The names of a contract hold nothing that Lua would read otherwise.
-            return f'"{value}"'
+            return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -80,6 +80,27 @@ GRPC: Final[tuple[tuple[int, errors.MeshError], ...]] = (
 )
 """The answer to a gRPC caller by the HTTP status from which Envoy makes the gRPC code."""
 
+PAGES: Final[tuple[tuple[str, errors.MeshError], ...]] = (
+    (
+        "foreign_origin",
+        errors.Denied(
+            "pages of this origin may not do that here",
+            remedy="have the operator add the page's origin to GATEWAY_CORS_ORIGINS",
+            code="ORIGIN_NOT_ALLOWED",
+        ),
+    ),
+    (
+        "foreign_host",
+        errors.Denied(
+            "without keys this mesh does not answer to the name by which it was called",
+            remedy="call it by its address, or have the operator add the name to GATEWAY_HOSTS or"
+            " ask for keys",
+            code="HOST_NOT_ALLOWED",
+        ),
+    ),
+)
+"""The answer by what `pages.lua` notes when it refuses."""
+
 _GRPC_CONTENT: Final = {
     "header_filter": {
         "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
@@ -88,16 +109,6 @@ _GRPC_CONTENT: Final = {
 # The transcoder has put it there: a REST call that only looks like gRPC by now.
 _TRANSCODED: Final = {
     "header_filter": {"header": {"name": "x-envoy-original-path", "present_match": True}}
-}
-_UNKNOWN_FIELD: Final = {
-    "metadata_filter": {
-        "matcher": {
-            "filter": "mesh",
-            "path": [{"key": "unknown_field"}],
-            "value": {"present_match": True},
-        },
-        "match_if_key_not_found": False,
-    }
 }
 
 
@@ -111,7 +122,8 @@ def mappers() -> list[dict[str, Any]]:
     )
     other = errors.Internal("the edge cannot answer this: %LOCAL_REPLY_BODY%")
     return [
-        {"filter": _UNKNOWN_FIELD, **_json(unknown)},
+        *({"filter": _noted(why), **_json(error)} for why, error in PAGES),
+        {"filter": _noted("unknown_field"), **_json(unknown)},
         *_of_grpc(),
         # Envoy calls a call's own time limit 408, which would ask clients to send it once more.
         {
@@ -150,6 +162,11 @@ def _json(error: errors.MeshError) -> dict[str, Any]:
 def _status_is(code: int, operator: str = "EQ") -> dict[str, Any]:
     value = {"default_value": code, "runtime_key": f"mesh.local_reply_{operator.lower()}_{code}"}
     return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
+
+
+def _noted(key: str) -> dict[str, Any]:
+    matcher = {"filter": "mesh", "path": [{"key": key}], "value": {"present_match": True}}
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
 
 
 def _not(matched: dict[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,17 @@ def test_origins_are_separated_by_commas(load, text, origins):
     assert load(GATEWAY_CORS_ORIGINS=text).cors_origins == origins
 
 
+def test_names_are_separated_by_commas_and_their_case_does_not_matter(load):
+    hosts = load(GATEWAY_HOSTS="mesh.home.example, Mesh.Office.Example,").hosts
+    assert hosts == ("mesh.home.example", "mesh.office.example")
+
+
+@pytest.mark.parametrize("text", ["*", "a.example:8080", "https://a.example", "*.example", 'a"b'])
+def test_what_is_no_name_is_refused(load, text):
+    with pytest.raises(ConfigError, match="GATEWAY_HOSTS"):
+        load(GATEWAY_HOSTS=text)
+
+
 @pytest.mark.parametrize("text", ["a.example", "https://a.example/", "https://*.example", "null"])
 def test_what_is_no_origin_is_refused(load, text):
     with pytest.raises(ConfigError, match="GATEWAY_CORS_ORIGINS"):

@@ -81,6 +81,7 @@ def test_the_tenant_is_taken_away_before_a_key_names_it(tmp_path):
     assert names == [
         "health_check",
         "cors",
+        "pages",
         "header_mutation",
         "jwt_authn",
         "buffer",
