@@ -28,6 +28,12 @@ IMAGE_PIXELS: Final = 50_000_000
 IMAGES_PER_REQUEST: Final = 16
 """The most pictures in one conversation sent to an engine."""
 
+FRAME_BYTES: Final = 8 * MEBIBYTE
+"""The largest frame of a stream."""
+WINDOW_BYTES: Final = 16 * MEBIBYTE
+"""The most bytes of frames that a room keeps of one stream, beside those that are being answered.
+"""
+
 VIDEO_PIXELS: Final = 4_096 * 2_304
 """The most pixels of a video's frame: what cameras call 4K. A decoder keeps up to 16 of them."""
 VIDEO_SECONDS: Final = 60 * 60

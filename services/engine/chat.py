@@ -42,7 +42,11 @@ class Chat:
         self._config = config
         limit = Limit(most=config.engine_calls)
         self._gate = Gate(
-            limit, waiting=config.engine_waiting, waiting_bytes=config.engine_waiting_bytes
+            limit,
+            waiting=config.engine_waiting,
+            live_waiting=config.live_waiting,
+            waiting_bytes=config.engine_waiting_bytes,
+            weights=config.tenant_weights,
         )
 
     def require_room(self, size: int) -> None:

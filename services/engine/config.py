@@ -1,7 +1,7 @@
 """What a room that asks an engine is told about it. The room's prefix comes before each name."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -52,6 +52,15 @@ class EngineConfig(RoomConfig):
     """The most bytes that the calls of each priority hold while they wait, in the words and media
     that came with them; who would bring more is refused at once.
     """
+    tenant_weights: dict[str, Annotated[int, Field(ge=1, le=100)]] = Field(default_factory=dict)
+    """How many turns in a row a tenant gets where several wait, as JSON such as `{"acme": 3}`; one
+    that is not named gets one.
+    """
+
+    @property
+    def live_waiting(self) -> int:
+        """The most live calls that wait."""
+        return self.engine_waiting
 
     @classmethod
     def settings_customise_sources(

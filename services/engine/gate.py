@@ -8,9 +8,10 @@ It knows nothing of what is asked.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 from services.chassis import call
@@ -29,8 +30,9 @@ _NEW_SHARE: Final = 0.1
 
 
 class Gate:
-    """Gives turns at an engine, `waiting` calls of each class held back at most, and with them at
-    most `waiting_bytes`.
+    """Gives turns at an engine, `waiting` calls of each class held back at most (of live ones
+    `live_waiting`, if that is given), and with them at most `waiting_bytes`. Tenants take turns by
+    their `weights`.
     """
 
     def __init__(
@@ -39,10 +41,17 @@ class Gate:
         *,
         waiting: int,
         waiting_bytes: int,
+        live_waiting: int | None = None,
+        weights: Mapping[str, int] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
-        self._line: Line[asyncio.Future[None]] = Line(room=waiting, most_bytes=waiting_bytes)
+        rooms = dict.fromkeys(Priority, waiting)
+        if live_waiting is not None:
+            rooms[Priority.LIVE] = live_waiting
+        self._line: Line[asyncio.Future[None]] = Line(
+            rooms=rooms, most_bytes=waiting_bytes, weights=weights
+        )
         self._clock = clock
         self._inside = 0
         self._seconds = 0.0

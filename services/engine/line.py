@@ -1,5 +1,5 @@
 """Who waits, and who is next: live calls before interactive ones, those before jobs, and within a
-class one tenant after the other.
+class one tenant after the other, each as often in a row as its weight says.
 
 Nobody starves: of the places that are given while a lower class waits, every sixteenth is its. A
 class that is full takes a caller whose tenant waits with fewer than another by sending that one's
@@ -8,7 +8,9 @@ neither time nor what is waited for.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 
 from services.chassis.call import Priority
@@ -31,7 +33,11 @@ class Waiter(Generic[Key]):
 
 
 class _Class(Generic[Key]):
-    def __init__(self) -> None:
+    def __init__(self, room: int, weights: Mapping[str, int]) -> None:
+        self.room = room
+        self._weights = weights
+        self._given = 0
+        """Turns in a row that the first tenant has had."""
         self.tenants: OrderedDict[str, deque[Waiter[Key]]] = OrderedDict()
         self.count = 0
         self.size = 0
@@ -48,14 +54,18 @@ class _Class(Generic[Key]):
         self.count -= 1
         self.size -= waiter.size
         if not mine:
+            if next(iter(self.tenants)) == waiter.tenant:
+                self._given = 0
             del self.tenants[waiter.tenant]
 
     def next(self) -> Waiter[Key]:
         tenant, mine = next(iter(self.tenants.items()))
         waiter = mine[0]
+        self._given += 1
         self.remove(waiter)
-        if mine:
+        if mine and self._given >= self._weights.get(tenant, 1):
             self.tenants.move_to_end(tenant)
+            self._given = 0
         self.passed_over = 0
         return waiter
 
@@ -67,12 +77,21 @@ class _Class(Generic[Key]):
 
 
 class Line(Generic[Key]):
-    """Holds at most `room` of each class, and of their bytes at most `most_bytes`."""
+    """Holds so many of each class as `rooms` says, and of their bytes at most `most_bytes`. A
+    tenant of a weight gets so many places in a row, any other one.
+    """
 
-    def __init__(self, *, room: int, most_bytes: int) -> None:
-        self._room = room
+    def __init__(
+        self,
+        *,
+        rooms: Mapping[Priority, int],
+        most_bytes: int,
+        weights: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._most_bytes = most_bytes
-        self._classes: dict[Priority, _Class[Key]] = {it: _Class() for it in Priority}
+        self._classes: dict[Priority, _Class[Key]] = {
+            it: _Class(rooms[it], weights) for it in Priority
+        }
 
     def __len__(self) -> int:
         return sum(it.count for it in self._classes.values())
@@ -118,7 +137,8 @@ class Line(Generic[Key]):
         return chosen.next()
 
     def _fits(self, waiter: Waiter[Key], count: int, size: int) -> bool:
-        return count < self._room and size + waiter.size <= self._most_bytes
+        room = self._classes[waiter.priority].room
+        return count < room and size + waiter.size <= self._most_bytes
 
     def _giving_way(self, waiter: Waiter[Key]) -> Waiter[Key] | None:
         its = self._classes[waiter.priority]

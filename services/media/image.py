@@ -83,12 +83,20 @@ pi_heif.register_heif_opener(
     decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
 )
 # A picture of the most pixels takes 150 MB while it is decoded, and twice that while it is turned.
-_DECODERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
+DECODERS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode")
+"""Where all pictures are decoded."""
 
 
 def inspect(data: bytes, *, field: str) -> ImageInfo:
     """Read a picture's header, and no pixel. `field` is its path in the request, for the error."""
     return _info(_open(data, field), field)
+
+
+def opened(data: bytes, *, field: str) -> Image.Image:
+    """Open a picture whose header is within the limits; no pixel of it is decoded yet."""
+    image = _open(data, field)
+    _info(image, field)
+    return image
 
 
 async def prepare(data: bytes, *, max_pixels: int, field: str) -> PreparedImage:
@@ -103,14 +111,14 @@ async def prepare(data: bytes, *, max_pixels: int, field: str) -> PreparedImage:
         if as_it_is is not None:
             return as_it_is
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_DECODERS, _prepare, data, max_pixels, field)
+    return await loop.run_in_executor(DECODERS, _prepare, data, max_pixels, field)
 
 
 async def require_decodable(data: bytes, *, field: str) -> None:
     """Raise `InvalidInput` about `field` if `data`, which was prepared, cannot be decoded."""
     if data.startswith(jpeg.START) and jpeg.has_end(data):
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(_DECODERS, _load, _open(data, field), field)
+        await loop.run_in_executor(DECODERS, _load, _open(data, field), field)
 
 
 def _prepare(data: bytes, max_pixels: int, field: str) -> PreparedImage:
@@ -137,34 +145,36 @@ def _decoded(data: bytes, max_pixels: int, field: str) -> PreparedImage:
             _load(image, field)
         return as_it_is
     info = _info(image, field)
-    with _told_as_damaged(field):
-        orientation = _orientation(image)
-        image = upright_rgb(image, orientation, max_pixels)
+    with told_as_damaged(field):
+        held = orientation(image)
+        image = upright_rgb(image, held, max_pixels)
     width, height = info.width, info.height
-    if orientation in LYING_DOWN:
+    if held in LYING_DOWN:
         width, height = height, width
     return PreparedImage(written(image), ImageFormat.JPEG, width, height)
 
 
 def _as_it_is(image: Image.Image, data: bytes, max_pixels: int, field: str) -> PreparedImage | None:
     info = _info(image, field)
-    with _told_as_damaged(field):
-        if _is_fit(image, info, data, max_pixels) and _orientation(image) == 1:
+    with told_as_damaged(field):
+        if _is_fit(image, info, data, max_pixels) and orientation(image) == 1:
             return PreparedImage(data, info.format, info.width, info.height)
     return None
 
 
 def _load(image: Image.Image, field: str) -> None:
-    with _told_as_damaged(field):
+    with told_as_damaged(field):
         image.load()
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
+    """How its camera was held, by EXIF; 1 is upright."""
     return int(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 @contextmanager
-def _told_as_damaged(field: str) -> Iterator[None]:
+def told_as_damaged(field: str) -> Iterator[None]:
+    """Decode in a block: whatever comes of it is `InvalidInput` about `field`."""
     try:
         yield
     except MemoryError:

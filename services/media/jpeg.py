@@ -42,6 +42,17 @@ def has_end(data: bytes) -> bool:
     return data.endswith(_END)
 
 
+def with_end(data: bytes) -> bytes:
+    """Give a JPEG that was cut short an end, and anything else as it is.
+
+    A decoder then takes what is missing for grey.
+    """
+    if not data.startswith(START) or has_end(data):
+        return data
+    # As in `ended`.
+    return data.rstrip(b"\xff") + _END
+
+
 def ended(data: bytes, pixels: Callable[[bytes], bytes]) -> bytes | None:
     """Give `data` with its end marker, or None when more than that is missing.
 

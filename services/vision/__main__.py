@@ -17,6 +17,7 @@ from services.vision.adapters.machine import LocalMachine
 from services.vision.config import VisionConfig
 from services.vision.core import Vision
 from services.vision.device import Keeper
+from services.vision.live.watcher import Watcher
 from services.vision.peers import JobsUploads
 from services.vision.rpc import VisionServicer
 from services.vision.viewing import Viewer
@@ -44,7 +45,7 @@ async def opened(config: VisionConfig) -> AsyncIterator[Server]:
         server = Server(config)
         server.add(
             pb_grpc.add_VisionServiceServicer_to_server,
-            VisionServicer(core, keeper),
+            VisionServicer(core, Watcher(chat, config, clock), keeper),
             pb.DESCRIPTOR.services_by_name["VisionService"],
             health=core.health,
         )

@@ -71,10 +71,8 @@ class Vision:
         async with self._turn([("image", sent)]) as opened:
             prepared = await self._viewer.picture(sent, opened, field="image")
             picture = as_picture(prepared)
-            # The same picture gets the same description, as far as the engine keeps that promise.
-            sampling = _likeliest(wish.sampling)
-            asked = prompts.description(picture, wish, follows=self._follows)
-            answer = await self._chat.ask(asked, sampling)
+            asked = prompts.description([picture], wish, follows=self._follows)
+            answer = await self._chat.ask(asked, wish.steady)
             scene, problem = None, ""
             if wish.analyze:
                 answer, scene, problem = await self._analyzed(picture, wish, answer)
@@ -113,7 +111,7 @@ class Vision:
         """Ask for the scene; the description's cost grows by what that took."""
         if (await self.model()).can.schema is False:
             return described, None, "the model that answers here gives no structured fields"
-        sampling = replace(_likeliest(wish.sampling), max_tokens=prompts.SCENE_TOKENS, stop=())
+        sampling = replace(wish.steady, max_tokens=prompts.SCENE_TOKENS, stop=())
         try:
             answer = await self._chat.ask(
                 prompts.scene(picture, wish), sampling, json_schema=prompts.SCENE_SCHEMA
@@ -134,10 +132,6 @@ class Vision:
 
     def _since(self, received: float) -> timedelta:
         return timedelta(seconds=self._clock.monotonic() - received)
-
-
-def _likeliest(sampling: Sampling) -> Sampling:
-    return sampling if sampling.temperature is not None else replace(sampling, temperature=0)
 
 
 def _require_conversation(turns: Sequence[Turn]) -> None:

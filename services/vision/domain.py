@@ -3,7 +3,7 @@
 What was seen is left out of every `repr`, so that it cannot slip into a log.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -42,6 +42,15 @@ class Wish:
     analyze: bool = False
     """Whether the scene is wanted in structured fields too."""
     sampling: Sampling = field(default_factory=Sampling)
+
+    @property
+    def steady(self) -> Sampling:
+        """Its sampling; where that names no temperature, the likeliest answer, so that the same
+        picture gets the same one as far as the engine keeps that promise.
+        """
+        if self.sampling.temperature is not None:
+            return self.sampling
+        return replace(self.sampling, temperature=0)
 
 
 class Severity(StrEnum):

@@ -9,13 +9,13 @@ from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 from mesh.vision.v1 import watch_pb2
 
-from services.chassis.errors import Unimplemented
 from services.engine import wire as chat
 from services.engine.domain import SentPicture
 from services.media import form
-from services.vision import wire
+from services.vision import watch_wire, wire
 from services.vision.core import Vision
 from services.vision.device import Keeper
+from services.vision.live.watcher import Watcher
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -23,8 +23,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class VisionServicer(pb_grpc.VisionServiceServicer):
     """Serves the vision room."""
 
-    def __init__(self, core: Vision, keeper: Keeper) -> None:
+    def __init__(self, core: Vision, watcher: Watcher, keeper: Keeper) -> None:
         self._core = core
+        self._watcher = watcher
         self._keeper = keeper
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
@@ -61,9 +62,13 @@ class VisionServicer(pb_grpc.VisionServiceServicer):
     async def Watch(
         self, request_iterator: AsyncIterator[watch_pb2.WatchRequest], context: Context
     ) -> AsyncIterator[watch_pb2.WatchResponse]:
-        """Not built yet."""
-        raise Unimplemented("Watch is not built yet", remedy="use Describe for each frame")
-        yield  # makes this a stream
+        """Answer about the newest frames of a stream."""
+        asked = (watch_wire.asked_from_pb(it) async for it in request_iterator)
+        async with self._watcher.watch(asked) as replies:
+            # Who waits for them sends no frame into a stream that is refused.
+            await context.send_initial_metadata(())
+            async for reply in replies:
+                yield watch_wire.reply_to_pb(reply)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Tell which model answers."""

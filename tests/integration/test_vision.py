@@ -17,7 +17,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from models.aisle.world import Colour, Scene, Worker, scene_from_caption
 from services.chassis import call, client
-from services.chassis.errors import InvalidInput, Unavailable, Unimplemented
+from services.chassis.errors import InvalidInput, Unavailable
 from tests.doubles.bad_media import data_url
 from tests.doubles.chat_rooms import VISION, vision_room
 from tests.doubles.engine_llama import ALIAS, free_port, llama
@@ -164,12 +164,6 @@ async def test_a_conversation_beyond_the_context_is_refused_with_a_remedy(
         await client.call(stub.Generate, question("box " * 50_000))
     assert refused.value.code == "CONTEXT_EXCEEDED"
     assert refused.value.remedy
-
-
-async def test_what_is_not_built_yet_says_so(lonely: grpc.aio.Channel) -> None:
-    stub = pb_grpc.VisionServiceStub(lonely)
-    with pytest.raises(Unimplemented, match="Watch is not built yet"):
-        await anext(client.stream(stub.Watch, iter([])))
 
 
 async def test_the_device_is_that_of_the_engine_s_process(channel: grpc.aio.Channel) -> None:

@@ -7,7 +7,7 @@ LIVE, INTERACTIVE, JOB = Priority
 
 
 def line_of(*waiting: tuple[str, Priority, str], room: int = 99) -> Line[str]:
-    line: Line[str] = Line(room=room, most_bytes=100)
+    line: Line[str] = Line(rooms=dict.fromkeys(Priority, room), most_bytes=100)
     for key, priority, tenant in waiting:
         assert line.join(Waiter(key, priority, tenant)) is None
     return line
@@ -100,7 +100,7 @@ def test_who_sends_another_away_has_to_fit_in_its_place() -> None:
 
 
 def test_without_room_nobody_waits() -> None:
-    line: Line[str] = Line(room=0, most_bytes=100)
+    line: Line[str] = Line(rooms=dict.fromkeys(Priority, 0), most_bytes=100)
     waiter = Waiter("x", LIVE, "a")
     assert line.join(waiter) is waiter
     assert len(line) == 0
@@ -113,3 +113,32 @@ def test_who_leaves_is_forgotten_and_who_was_called_can_leave_too() -> None:
     line.leave(gone)
     line.leave(line.next())
     assert len(line) == 0
+
+
+def test_a_tenant_of_a_weight_is_next_so_often_in_a_row() -> None:
+    rooms = dict.fromkeys(Priority, 99)
+    line: Line[str] = Line(rooms=rooms, most_bytes=0, weights={"a": 3})
+    for number in range(6):
+        for tenant in "ab":
+            line.join(Waiter(f"{tenant}{number}", LIVE, tenant))
+    assert order(line) == ["a0", "a1", "a2", "b0", "a3", "a4", "a5", "b1", "b2", "b3", "b4", "b5"]
+
+
+def test_turns_in_a_row_begin_anew_when_a_tenant_that_had_some_has_left() -> None:
+    rooms = dict.fromkeys(Priority, 99)
+    line: Line[str] = Line(rooms=rooms, most_bytes=0, weights={"a": 2, "b": 2})
+    line.join(one := Waiter("a0", LIVE, "a"))
+    line.join(left := Waiter("a1", LIVE, "a"))
+    assert line.next() is one
+    for number in range(3):
+        line.join(Waiter(f"b{number}", LIVE, "b"))
+    line.leave(left)
+    line.join(Waiter("a2", LIVE, "a"))
+    assert order(line) == ["b0", "b1", "a2", "b2"]
+
+
+def test_each_class_has_a_room_of_its_own() -> None:
+    line: Line[str] = Line(rooms={LIVE: 3, INTERACTIVE: 1, JOB: 1}, most_bytes=0)
+    waiters = [Waiter(f"{it}{n}", it, "a") for it in Priority for n in range(3)]
+    refused = [it.key for it in waiters if line.join(it) is it]
+    assert refused == ["interactive1", "interactive2", "job1", "job2"]

@@ -12,14 +12,14 @@ EMPTY = {"objects": [], "people": [], "activities": [], "risks": [], "suggestion
 
 
 def text(wish: Wish, *, follows: bool = True) -> str:
-    *_, last = prompts.description(PICTURE, wish, follows=follows)
+    *_, last = prompts.description([PICTURE], wish, follows=follows)
     assert isinstance(last.parts[1], Text)
     return last.parts[1].text
 
 
 def test_words_in_a_picture_are_said_to_be_data_before_anything_else() -> None:
     for asked in (
-        prompts.description(PICTURE, Wish(), follows=True),
+        prompts.description([PICTURE], Wish(), follows=True),
         prompts.scene(PICTURE, Wish()),
     ):
         assert asked[0].role is Role.SYSTEM

@@ -1,0 +1,233 @@
+"""What becomes of the frames of one stream: which are looked at, which are worth an answer, which
+are dropped, and what is told of it.
+
+It does nothing itself: it is told what has happened and when, and says what is to be done next. It
+knows neither the contract, nor an engine, nor how pictures are compared.
+
+Every frame that came is counted once: told of in an answer, skipped because it shows nothing new,
+dropped because newer ones came, or refused.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from services.chassis.errors import Exhausted, InvalidInput, MeshError
+from services.engine.domain import Answer
+from services.vision.live.domain import (
+    Age,
+    Counts,
+    Fate,
+    Frame,
+    Name,
+    Notice,
+    Reason,
+    Seen,
+    Settings,
+    Shot,
+    Still,
+    Whole,
+)
+from services.vision.live.window import Window
+
+STILL_SECONDS: Final = 1.0
+"""The least seconds between two words that an answer still holds."""
+_AGAIN: Final = timedelta(seconds=1)
+_REFUSED_AGAIN: Final = timedelta(seconds=10)
+"""What the engine refuses it will refuse again, unless the next frames are smaller."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Glance at this frame, then say `looked` or `refused`."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Wait for a turn at the engine, then `begin`."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Say this to the watcher."""
+
+    still: Still
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing until something happens, or until a time."""
+
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Over:
+    """Everything is told, and nothing more will come."""
+
+
+Step = Look | Ask | Tell | Wait | Over
+
+
+class Stream:
+    """The state of one stream. `threshold` holds for settings that name none."""
+
+    def __init__(self, *, threshold: float) -> None:
+        self._threshold = threshold
+        self._settings = Settings()
+        self._asked = 0
+        self._number = 0
+        self._window = Window()
+        self._last: Whole | None = None
+        """The answer that holds while nothing new is seen. None: no answer does."""
+        self._before: Seen | None = None
+        """What the newest frame of that answer showed."""
+        self._due = self._hold = self._told = 0.0
+        """Before these, by the cadence, the engine and the last word, nothing is to be done."""
+        self._dropped = self._skipped = 0
+        self._ended = False
+
+    def set(self, settings: Settings) -> None:
+        """Ask this of the frames from now on; no answer to what was asked before holds."""
+        self._settings = settings
+        self._asked += 1
+        self._last = self._before = None
+        self._due = self._hold = 0.0
+        for frame in self._untold():
+            frame.fate = Fate.NEW
+        self._count(self._window.shape(settings.window, settings.spread))
+
+    def add(self, frame: Frame) -> None:
+        """Take a frame that has come."""
+        self._count(self._window.add(frame))
+
+    def end(self) -> None:
+        """Take note that nothing more will come; what is left is not held back any longer."""
+        self._ended = True
+
+    def next(self, now: float) -> Step:
+        """Say what is to be done."""
+        untold = self._untold()
+        if not untold or (self._ended and now < self._hold):
+            return Over() if self._ended else Wait()
+        held_back = max(self._due, self._hold)
+        if now < held_back and not self._ended:
+            return Wait(held_back)
+        last = self._last
+        if last is None or self._is_worth_asking(untold):
+            return Ask()
+        unseen = [it for it in untold if it.fate is Fate.FRESH]
+        if unseen:
+            return Look(unseen[-1])
+        again = self._told + max(self._settings.cadence, STILL_SECONDS)
+        if now < again and not self._ended:
+            return Wait(again)
+        return self._tell(last, untold, now)
+
+    def looked(self, frame: Frame, seen: Seen) -> None:
+        """Take note of what a glance at a frame has left."""
+        frame.seen = seen
+        if frame.fate is Fate.FRESH:
+            before = self._before
+            is_new = before is None or seen.difference(before) >= self._least_change()
+            frame.fate = Fate.NEW if is_new else Fate.SAME
+
+    def refused(self, frame: Frame, error: MeshError) -> Notice:
+        """Leave out a frame that cannot be looked at."""
+        self._window.remove(frame)
+        frame.fate = Fate.REFUSED
+        return Notice(Reason.FRAME_REFUSED, str(error), error.code, frame_id=frame.id)
+
+    def begin(self, now: float) -> Shot | None:
+        """Take what an answer shall be about, now that there is a turn. None: nothing is left."""
+        untold = tuple(self._untold())
+        if not untold:
+            return None
+        self._number += 1
+        self._due = now + self._settings.cadence
+        frames = self._window.take()
+        for frame in untold:
+            frame.fate = Fate.TOLD
+        return Shot(self._number, self._asked, self._settings, frames, untold, now)
+
+    def answered(self, shot: Shot, answer: Answer, now: float) -> Whole:
+        """Take an answer. It holds until something new is seen or asked."""
+        took = timedelta(seconds=now - shot.begun)
+        frames = shot.fit
+        age = _age(frames[-1], now)
+        named = tuple(Name(it.id, it.captured) for it in frames)
+        whole = Whole(shot.number, shot.asked, answer, named, age, self._counts(now), took)
+        if shot.asked == self._asked:
+            self._last, self._before = whole, frames[-1].seen
+        return whole
+
+    def failed(self, error: MeshError, now: float, shot: Shot | None = None) -> Notice:
+        """Take note that the engine did not answer; its frames count as if nobody had asked."""
+        reason, after = _reason(error)
+        self._hold = now + after.total_seconds()
+        if shot is None:
+            return Notice(reason, str(error), error.code, after)
+        self.put_back(shot)
+        return Notice(reason, str(error), error.code, after, number=shot.number, asked=shot.asked)
+
+    def put_back(self, shot: Shot) -> None:
+        """Keep the frames of an answer that was not given, as far as there is room."""
+        back = [it for it in shot.untold if it.fate is not Fate.REFUSED]
+        for frame in back:
+            frame.fate = Fate.NEW
+        self._count(self._window.put_back(back))
+        self._due = 0.0
+
+    def _is_worth_asking(self, untold: list[Frame]) -> bool:
+        is_comparable = self._before is not None and self._least_change() > 0
+        return not is_comparable or any(it.fate is Fate.NEW for it in untold)
+
+    def _tell(self, last: Whole, untold: list[Frame], now: float) -> Tell:
+        for frame in untold:
+            frame.fate = Fate.TOLD
+        self._skipped += len(untold)
+        return Tell(Still(last, _age(untold[-1], now), self._counts(now)))
+
+    def _counts(self, now: float) -> Counts:
+        counts = Counts(self._dropped, self._skipped)
+        self._dropped = self._skipped = 0
+        self._told = now
+        return counts
+
+    def _count(self, left: list[Frame]) -> None:
+        for frame in left:
+            match frame.fate:
+                case Fate.SAME:
+                    self._skipped += 1
+                case Fate.FRESH | Fate.NEW:
+                    self._dropped += 1
+
+    def _untold(self) -> list[Frame]:
+        return [it for it in self._window if it.fate is not Fate.TOLD]
+
+    def _least_change(self) -> float:
+        named = self._settings.threshold
+        return self._threshold if named is None else named
+
+
+def waits() -> Notice:
+    """The notice of a stream whose turn does not come."""
+    message = "the engine has too much to do; the newest frames are answered when their turn comes"
+    return Notice(Reason.OVERLOADED, message, Exhausted.reason)
+
+
+def _reason(error: MeshError) -> tuple[Reason, timedelta]:
+    match error:
+        case InvalidInput():
+            return Reason.ANSWER_REFUSED, _REFUSED_AGAIN
+        case Exhausted():
+            return Reason.OVERLOADED, error.retry_after or _AGAIN
+        case _:
+            return Reason.ENGINE_DOWN, error.retry_after or _AGAIN
+
+
+def _age(frame: Frame, now: float) -> Age:
+    here = max(0.0, now - frame.received)
+    return Age(timedelta(seconds=here + frame.lag), timedelta(seconds=here))
