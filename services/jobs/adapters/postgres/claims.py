@@ -75,9 +75,7 @@ LIMITED_CLAIMS: Final[TextClause] = text(
         ) AS limited(type, most, now)
     ), next AS MATERIALIZED (
         SELECT id, type, priority, run_after FROM job_queue
-        WHERE {_DUE} AND NOT EXISTS (
-            SELECT FROM room WHERE room.type = job_queue.type AND room.free <= 0
-        )
+        WHERE {_DUE} AND type <> ALL (ARRAY(SELECT room.type FROM room WHERE room.free <= 0))
         ORDER BY {_TURN} LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     ), due AS MATERIALIZED (
         SELECT id FROM (
