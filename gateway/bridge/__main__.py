@@ -6,7 +6,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
 from gateway.bridge.config import BridgeConfig
-from gateway.bridge.dialects import dialects
+from gateway.bridge.dialects import dialects, sockets
 from gateway.openapi import documentation
 from services.chassis import client, names, process
 
@@ -27,7 +27,8 @@ async def main() -> None:
         }
         spoken = dialects(queue_workers=config.type_limits.get("caption_v1"))
         served = (*spoken, documentation.of(spoken))
-        async with server.running(config, server.application(served, stubs)):
+        live = sockets(image_batch=config.image_batch, vila_prompt=config.vila_prompt)
+        async with server.running(config, server.application(served, stubs, live)):
             await stop.wait()
 
 

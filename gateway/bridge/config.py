@@ -3,6 +3,8 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from gateway.bridge.dialects import vila
+from services.chassis import limits
 from services.chassis.config import Config
 
 
@@ -26,3 +28,11 @@ class BridgeConfig(Config):
     """How many jobs of a type the workers work on at most: their own variable, which clients of the
     caption queue are told of.
     """
+    image_batch: int = Field(
+        default=5, ge=1, le=limits.IMAGES_PER_REQUEST, validation_alias="IMAGE_BATCH_SIZE"
+    )
+    """How many pictures on vlm-node's socket are answered together: that system's own variable."""
+    vila_prompt: str = Field(
+        default=vila.PROMPT, min_length=1, max_length=8192, validation_alias="VILA_PROMPT"
+    )
+    """What is asked of the frames on VILA's socket."""

@@ -24,6 +24,8 @@ from gateway.bridge.exchange import (
     Route,
     too_large,
 )
+from gateway.bridge.session import Socket
+from gateway.bridge.sockets import Sockets, is_refused
 from services.chassis import call, client, errors, limits, names
 from services.chassis.config import ConfigError
 
@@ -33,9 +35,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HEALTH: Final = "/healthz"
 
 
-def application(dialects: Iterable[Dialect], stubs: Mapping[str, Any]) -> web.Application:
+def application(
+    dialects: Iterable[Dialect], stubs: Mapping[str, Any], sockets: Iterable[Socket] = ()
+) -> web.Application:
     """Serve the dialects; `stubs` holds the stub of each service by its name."""
-    app = web.Application(client_max_size=limits.BODY_BYTES)
+    carrier = Sockets(sockets, stubs, most=limits.SOCKETS)
+    app = web.Application(client_max_size=limits.BODY_BYTES, middlewares=[_upgrading(carrier)])
+    app.on_shutdown.append(carrier.close)
     app.router.add_get(HEALTH, _healthy)
     for dialect in dialects:
         for route in dialect.routes:
@@ -96,10 +102,11 @@ def _advance(step: Callable[[], Ask]) -> Ask | Response:
 
 def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handler:
     async def handle(request: web.Request) -> web.Response:
-        if _wants_socket(request):
-            return await _nothing(request)
         with _span(route, request) as span:
             try:
+                if is_refused(request):
+                    # It asked for a socket at the edge, and for none here.
+                    raise errors.Unauthenticated("the key is missing or not accepted")
                 response = await _answer(route, request, stubs)
             except errors.MeshError as error:
                 response = dialect.refuse(error)
@@ -155,11 +162,17 @@ async def _healthy(request: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-def _wants_socket(request: web.Request) -> bool:
-    return request.headers.get("upgrade", "").lower() == "websocket"
+def _upgrading(sockets: Sockets) -> Any:
+    @web.middleware
+    async def upgrade(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.headers.get("upgrade", "").lower() != "websocket":
+            return await handler(request)
+        if served := sockets.at(request.path):
+            return await sockets.carry(served, request)
+        return web.Response(text=f"no WebSocket is served at {request.path}", status=404)
+
+    return upgrade
 
 
 async def _nothing(request: web.Request) -> web.Response:
-    if _wants_socket(request):
-        return web.Response(text=f"no WebSocket is served at {request.path} yet", status=501)
     return web.Response(text=f"nothing answers {request.method} {request.path}", status=404)

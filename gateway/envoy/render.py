@@ -10,11 +10,17 @@ from typing import Any, Final
 import jinja2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from gateway.bridge.dialects import sockets
 from gateway.envoy import contract, replies
 from gateway.envoy.config import ANY_ORIGIN, GatewayConfig, host_of
 from services.chassis import limits, names
 
 HERE: Final = Path(__file__).parent
+WANTS_SOCKET: Final = {
+    "name": "upgrade",
+    "string_match": {"exact": "websocket", "ignore_case": True},
+}
+"""Matches a request for a WebSocket."""
 
 
 def render(config: GatewayConfig) -> str:
@@ -41,6 +47,8 @@ def render(config: GatewayConfig) -> str:
         rooms=rooms,
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
         public_keys=config.public_keys(),
+        sockets=[socket.path for socket in sockets()],
+        wants_socket=WANTS_SOCKET,
         descriptors=base64.b64encode(described.SerializeToString(deterministic=True)).decode(),
         pages=_known(config) + (HERE / "pages.lua").read_text(),
         fields=_tables(described) + (HERE / "fields.lua").read_text(),

@@ -13,6 +13,7 @@ from sensorium.launcher.child import Child
 from sensorium.launcher.plan import Inside, plan
 from sensorium.launcher.program import Voice
 from sensorium.weights import store
+from services.chassis import process
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ async def running(options: Options, voice: Voice) -> AsyncIterator[Mesh]:
     """
     loop = asyncio.get_running_loop()
     begun = loop.time()
+    process.open_many_files()
     port = ports.edge(options.host, options.port)
     data = options.data or places.data()
     with places.held(data), places.run() as run:

@@ -2,7 +2,7 @@
 family of errors. It knows no contract, and never tries again: who asked decides when.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -38,8 +38,11 @@ async def call(method: Callable[..., Any], request: Any, *, timeout: float | Non
 
 async def stream(
     method: Callable[..., Any], request: Any, *, timeout: float | None = None
-) -> AsyncIterator[Any]:
-    """Read a stream; closing the iterator cancels the call. Raises what the room raised."""
+) -> AsyncGenerator[Any, None]:
+    """Read a stream; closing it cancels the call. Raises what the room raised.
+
+    Of a call with a stream in both directions, `request` is an iterator of its requests.
+    """
     seconds = _seconds(timeout, limits.STREAM_DEADLINE.total_seconds())
     with telemetry.calling(_name(method)) as trace:
         responses = method(request, timeout=seconds, metadata=(*trace, *_caller()))

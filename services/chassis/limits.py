@@ -11,11 +11,15 @@ BODY_BYTES: Final = 32 * MEBIBYTE
 """The largest request or message body, on every path."""
 BODY_OVERHEAD_BYTES: Final = MEBIBYTE
 """What a message may hold beside a body of the largest size: ids, prompts, framing."""
+SOCKET_MESSAGE_BYTES: Final = 12 * MEBIBYTE
+"""The largest message on a WebSocket: a frame of 8 MiB as base64 in JSON."""
 HEADER_KIBIBYTES: Final = 60
 """The largest set of request headers at the edge; Envoy's own default."""
 
-EDGE_CONNECTIONS: Final = 4_096
-"""The most connections that clients may hold to the edge."""
+SOCKETS: Final = 6_144
+"""The most WebSockets that one bridge holds."""
+EDGE_CONNECTIONS: Final = 8_192
+"""The most connections that clients may hold to the edge, those of WebSockets among them."""
 EDGE_HEAP_BYTES: Final = 1024 * MEBIBYTE
 """The memory of the edge, close to which it refuses requests: some thirty bodies of the largest
 size at once.

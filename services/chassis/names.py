@@ -21,6 +21,10 @@ PRIORITY_HEADER: Final = "x-mesh-priority"
 """The metadata key in which a call's priority travels; the edge lets callers lower it, not raise
 it.
 """
+KEY_HEADER: Final = "x-mesh-key"
+"""The header in which the edge tells the bridge of a socket that it lets in to be refused."""
+KEY_REFUSED: Final = "refused"
+"""What it then says."""
 
 ENGINE_LIMIT: Final = "mesh.engine.limit"
 """The metric of how many calls a room gives its engine at once now."""

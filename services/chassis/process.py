@@ -3,6 +3,7 @@ it cannot start.
 """
 
 import gc
+import resource
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -19,6 +20,7 @@ def run(name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """
     logs.start(name)
     rest_from_garbage()
+    open_many_files()
     try:
         with telemetry.started(name):
             uvloop.run(main())
@@ -35,3 +37,11 @@ def rest_from_garbage() -> None:
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+
+
+def open_many_files() -> None:
+    """Let this process, and those that it starts, hold as many connections as the system allows it:
+    what it allows by itself is about a thousand on most machines.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -219,17 +219,17 @@ async def test_what_can_be_called_is_written_down(url, http, received):
     assert received == []
 
 
-async def test_a_socket_that_is_not_there_yet_says_so(url, http):
+async def test_a_socket_that_is_not_there_says_so(url, http):
     headers = {
         "connection": "upgrade",
         "upgrade": "websocket",
         "sec-websocket-version": "13",
         "sec-websocket-key": base64.b64encode(bytes(16)).decode(),
     }
-    for path in ("/api/v1/ws", "/"):
+    for path in ("/api/v1/jobs", "/nothing"):
         async with http.get(url + path, headers=headers) as answer:
-            assert answer.status == 501
-            assert await answer.text() == f"no WebSocket is served at {path} yet"
+            assert answer.status == 404
+            assert await answer.text() == f"no WebSocket is served at {path}"
 
 
 async def test_an_unknown_path_says_so(url, http):

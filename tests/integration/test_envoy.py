@@ -2,6 +2,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import uuid
 from datetime import timedelta
 
@@ -30,8 +31,11 @@ CREATE, GET, LIST, WATCH = (
 async def bridge():
     async def answer(request):
         if request.headers.get("upgrade") == "websocket":
+            if "connection" not in request.headers:
+                return web.Response(text=request.headers.get("x-mesh-key", "open"))
             socket = web.WebSocketResponse()
             await socket.prepare(request)
+            await socket.send_str(request.headers.get("x-mesh-key", "open"))
             await socket.send_str(await socket.receive_str())
             return await socket.close()
         return web.json_response({"path": request.path_qs, "headers": dict(request.headers)})
@@ -451,12 +455,15 @@ async def test_everything_else_is_the_bridges(edge, http):
 
 
 async def test_a_websocket_reaches_the_bridge(edge, http):
-    async with http.ws_connect(f"{edge.url}/api/v1/ws") as socket:
-        await socket.send_str("through the edge")
-        assert await socket.receive_str(timeout=5) == "through the edge"
+    for path in SOCKETS:
+        async with http.ws_connect(f"{edge.url}{path}", headers=SPOOFED) as socket:
+            assert await socket.receive_str(timeout=5) == "open"
+            await socket.send_str("through the edge")
+            assert await socket.receive_str(timeout=5) == "through the edge"
 
 
-SPOOFED = {"x-mesh-tenant": "victim", "X-Mesh-Anything": "1", "x_mesh_tenant": "victim"}
+SOCKETS = ("/api/v1/ws", "/vila", "/")
+SPOOFED = {"x-mesh-tenant": "victim", "X-Mesh-Key": "good", "x_mesh_tenant": "victim"}
 
 
 async def test_nobody_can_say_from_outside_which_tenant_it_is(edge, http, channel, received):
@@ -542,11 +549,49 @@ async def test_without_a_key_the_edge_is_closed(guarded_edge, http, received):
         async with http.get(guarded_edge.url + path) as answer:
             assert answer.status == 401
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await http.ws_connect(f"{guarded_edge.url}/api/v1/ws")
+        await http.ws_connect(f"{guarded_edge.url}/api/v1/jobs")
     assert refused.value.status == 401
     async with client.channel(guarded_edge.address) as channel:
         with pytest.raises(errors.Unauthenticated):
             await client.call(lambda request, **options: rooms.call(channel, GET, **options), None)
+    assert received == []
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+@pytest.mark.parametrize("key", ["", "EXPIRED", "FORGED", "UNSIGNED", "ENDLESS"])
+async def test_a_socket_whose_key_is_refused_is_marked_for_the_bridge(
+    path, key, guarded_edge, http
+):
+    params = {"api_key": getattr(keys, key)} if key else {}
+    url = guarded_edge.url + path
+    async with http.ws_connect(url, params=params, headers=SPOOFED) as socket:
+        assert await socket.receive_str(timeout=5) == "refused"
+
+
+@pytest.mark.parametrize("path", SOCKETS)
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_socket_whose_key_is_good_is_not(path, carrier, guarded_edge, http):
+    for key in (keys.ACME, keys.NO_TENANT):
+        async with http.ws_connect(guarded_edge.url + path, **CARRIERS[carrier](key)) as socket:
+            assert await socket.receive_str(timeout=5) == "sensorium"
+
+
+@pytest.mark.parametrize("path", [*SOCKETS, "/api/v1/jobs", "/mesh/v1/jobs"])
+@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "websocket, h2c"])
+async def test_nothing_else_comes_in_without_a_key_by_asking_for_a_socket(
+    path, upgrade, guarded_edge, received
+):
+    reading, writing = await asyncio.open_connection(*guarded_edge.address.split(":"))
+    head = f"GET {path} HTTP/1.1\r\nhost: x\r\nupgrade: {upgrade}\r\nx-mesh-key: good\r\n\r\n"
+    writing.write(head.encode())
+    async with asyncio.timeout(10):
+        status = await reading.readline()
+        answer = await reading.readuntil(b"\r\n\r\n")
+        if b" 401 " not in status:
+            length = int(re.search(rb"content-length: (\d+)", answer)[1])
+            assert await reading.readexactly(length) == b"refused"
+    writing.close()
+    await writing.wait_closed()
     assert received == []
 
 

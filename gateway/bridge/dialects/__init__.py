@@ -1,7 +1,18 @@
-"""One file for each system that the mesh replaces: its calls, its shapes, its errors."""
+"""One file for each system that the mesh replaces: its calls, its shapes, its errors, and one for
+each of its sockets.
+"""
 
-from gateway.bridge.dialects import caption_queue, front, local_models, vlm_node, vlm_server
+from gateway.bridge.dialects import (
+    caption_queue,
+    front,
+    local_models,
+    vila,
+    vlm_node,
+    vlm_node_socket,
+    vlm_server,
+)
 from gateway.bridge.exchange import Dialect
+from gateway.bridge.session import Socket
 
 
 def dialects(*, queue_workers: int | None = None) -> tuple[Dialect, ...]:
@@ -13,3 +24,8 @@ def dialects(*, queue_workers: int | None = None) -> tuple[Dialect, ...]:
         caption_queue.dialect(queue_workers),
         local_models.DIALECT,
     )
+
+
+def sockets(*, image_batch: int = 5, vila_prompt: str = vila.PROMPT) -> tuple[Socket, ...]:
+    """All sockets. `image_batch`: how many pictures vlm-node's clients are answered at once."""
+    return (vlm_node_socket.socket(batch=image_batch), *vila.sockets(prompt=vila_prompt))

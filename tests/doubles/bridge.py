@@ -1,0 +1,27 @@
+"""Not a double: the bridge as its `__main__` builds it, before given rooms."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
+
+from gateway.bridge import server
+from gateway.bridge.config import BridgeConfig
+from gateway.bridge.dialects import dialects, sockets
+from services.chassis import client
+from tests.doubles import edge as edges
+
+
+@asynccontextmanager
+async def bridging(vision: str, **options: Any) -> AsyncIterator[str]:
+    """Serve the bridge for a block, which is given its address."""
+    config = BridgeConfig(
+        listen="127.0.0.1:0", jobs_target=edges.NOWHERE, vision_target=vision, drain_seconds=1
+    )
+    async with client.channel(vision) as channel:
+        stubs = {"VisionService": vision_grpc.VisionServiceStub(channel)}
+        app: web.Application = server.application(dialects(), stubs, sockets(**options))
+        async with server.running(config, app) as address:
+            yield address
