@@ -22,6 +22,7 @@ async def main() -> None:
         transcriber,
         recordings_at_once=config.recordings_at_once,
         decode_seconds=config.decode_seconds,
+        bounds=config.bounds,
     ) as core:
         server = Server(config)
         server.add(

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.audio.sessions import Bounds
 from services.chassis.config import RoomConfig
 from services.media import audio
 
@@ -31,8 +32,29 @@ class AudioConfig(RoomConfig):
     """Threads of one model pass. Zero: as many as there are cores."""
     recordings_at_once: int = Field(default=8, ge=1, le=256)
     """How many recordings share the model, piece by piece; more are refused for the moment."""
+    sessions_at_once: int = Field(default=16, ge=1, le=1_024)
+    """How many people may speak live at once; more are refused for the moment."""
+    sessions_kept: int = Field(default=16, ge=0, le=1_024)
+    """How many live sessions are kept after their stream broke off; the oldest are forgotten."""
+    session_kept_seconds: float = Field(default=120.0, gt=0, le=3_600)
+    """How long a live session without a stream is kept."""
+    idle_seconds: float = Field(default=60.0, gt=0, le=3_600)
+    """How long a live stream may send nothing."""
+    lag_seconds: float = Field(default=10.0, gt=0, le=600)
+    """How long live sessions may wait for a turn; when it would be longer, no more are opened."""
     decode_seconds: float = Field(default=audio.DECODE_SECONDS, gt=0)
     """How long decoding one recording may take."""
+
+    @property
+    def bounds(self) -> Bounds:
+        """What live sessions may take up."""
+        return Bounds(
+            sessions=self.sessions_at_once,
+            kept=self.sessions_kept,
+            kept_seconds=self.session_kept_seconds,
+            idle_seconds=self.idle_seconds,
+            lag_seconds=self.lag_seconds,
+        )
 
     @property
     def model_folder(self) -> Path:

@@ -1,27 +1,29 @@
-"""Transcribes recordings: fairly, one model pass at a time, and never on the event loop.
-
-Recordings under way take turns at the model, a piece each. It knows neither the wire nor an engine.
+"""Transcribes recordings and live speech: fairly, one model pass at a time, and never on the event
+loop. It knows neither the wire nor an engine.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final, Self, TypeVar
+from typing import Final, Self
 
 from services.audio import pieces
-from services.audio.domain import Model, Segment, Transcript, Transcription
+from services.audio.domain import Model, Segment, Transcript, Transcription, Wish, Word
+from services.audio.live import Chunk, End, Opening, Resumption, Told
 from services.audio.pieces import Piece
-from services.audio.ports import Transcriber
+from services.audio.ports import Asked, Heard, Transcriber
+from services.audio.session import Session
+from services.audio.sessions import Bounds, Sessions
+from services.audio.turns import Turns
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
 from services.media import audio
 
 _log = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 RETRY_AFTER: Final = timedelta(seconds=10)
 """About one piece of speech on two cores; then a place may be free."""
@@ -37,21 +39,26 @@ class Audio:
         *,
         recordings_at_once: int = 8,
         decode_seconds: float = audio.DECODE_SECONDS,
+        bounds: Bounds | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._transcriber = transcriber
         self._free_places = recordings_at_once
         self._decode_seconds = decode_seconds
         self._clock = clock or SystemClock()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._turns = Turns()
+        self._sessions = Sessions(bounds or Bounds(), self._turns, self._session)
 
     async def __aenter__(self) -> Self:
-        self._loading = self._in_model_thread(self._transcriber.load)
+        load = self._turns.take(self._transcriber.load, since=0.0)
+        self._loading = asyncio.create_task(load)
         self._loading.add_done_callback(_log_loading)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        await self._sessions.close()
+        self._loading.cancel()
+        self._turns.close()
 
     async def health(self) -> None:
         """Raise unless the model is loaded."""
@@ -64,8 +71,8 @@ class Audio:
         ready = self._loading.done() and self._loading.exception() is None
         return Model(self._transcriber.name, self._transcriber.engine, ready)
 
-    async def transcribe(self, recording: bytes, *, language: str = "") -> Transcription:
-        """Put a recording into words, in `language` or the one found out.
+    async def transcribe(self, recording: bytes, wish: Wish = Wish()) -> Transcription:  # noqa: B008 - frozen
+        """Put a recording into words.
 
         Cancelling it stops its work at the next segment. Raises `Exhausted` at once when too many
         recordings are under way.
@@ -75,17 +82,35 @@ class Audio:
             raise Exhausted("too many recordings are being transcribed", retry_after=RETRY_AFTER)
         self._free_places -= 1
         try:
-            # Shielded: the load belongs to everybody, and goes on when one caller leaves.
-            await asyncio.shield(self._loading)
-            self._check_language(language)
-            transcript = await self._transcribe(recording, language)
+            await self._loaded(wish)
+            transcript = await self._transcribe(recording, wish)
         finally:
             self._free_places += 1
         return Transcription(transcript, timedelta(seconds=self._clock.monotonic() - started))
 
-    def _check_language(self, language: str) -> None:
+    async def listen(
+        self, asked: Opening | Resumption, tenant: str, messages: AsyncIterator[Chunk | End]
+    ) -> AsyncGenerator[Told, None]:
+        """Serve one stream of a live session. Raises as `Sessions.stream` does."""
+        await self._loaded(asked.wish if isinstance(asked, Opening) else Wish())
+        async with aclosing(self._sessions.stream(asked, tenant, messages)) as told:
+            async for each in told:
+                yield each
+
+    def _session(self, opening: Opening, tenant: str) -> Session:
+        return Session(
+            opening,
+            tenant,
+            transcriber=self._transcriber,
+            turns=self._turns,
+            clock=self._clock,
+        )
+
+    async def _loaded(self, wish: Wish) -> None:
+        # Shielded: the load belongs to everybody, and goes on when one caller leaves.
+        await asyncio.shield(self._loading)
         known = self._transcriber.languages()
-        if language and language not in known:
+        if wish.language and wish.language not in known:
             some = ", ".join([code for code in _WIDESPREAD if code in known] or sorted(known))
             raise InvalidInput.field(
                 "language",
@@ -94,36 +119,38 @@ class Audio:
                 code="LANGUAGE_UNKNOWN",
             )
 
-    async def _transcribe(self, recording: bytes, language: str) -> Transcript:
-        blocks = audio.decode(recording, field="audio", decode_seconds=self._decode_seconds)
-        cut = pieces.cut(blocks)
+    async def _transcribe(self, recording: bytes, wish: Wish) -> Transcript:
         segments: list[Segment] = []
         seconds = 0.0
-        while piece := await asyncio.to_thread(next, cut, None):
-            language, heard = await self._hear(piece, language)
-            segments += heard
-            seconds = piece.end_seconds
-        return Transcript(tuple(segments), language, seconds)
+        asked = Asked(wish.language, wish.hints)
+        blocks = audio.decode(recording, field="audio", decode_seconds=self._decode_seconds)
+        async with aclosing(blocks):
+            async for piece in pieces.cut(blocks, seconds=self._piece_seconds):
+                language, heard = await self._hear(piece, asked)
+                segments += heard
+                seconds = piece.end_seconds
+                asked = replace(asked, language=asked.language or language)
+        return Transcript(tuple(segments), asked.language, seconds)
 
-    async def _hear(self, piece: Piece, language: str) -> tuple[str, list[Segment]]:
+    def _piece_seconds(self) -> float:
+        return pieces.SHARED_SECONDS if self._sessions.live else pieces.PIECE_SECONDS
+
+    async def _hear(self, piece: Piece, asked: Asked) -> tuple[str, list[Segment]]:
         stopped = threading.Event()
 
-        def listen() -> tuple[str, list[Segment]]:
-            heard = self._transcriber.transcribe(piece.samples, language)
-            taken: list[Segment] = []
+        def listen() -> tuple[Heard, list[Segment]]:
+            heard, taken = self._transcriber.transcribe(piece.samples, asked), list[Segment]()
             for segment in heard.segments:
                 if stopped.is_set():
                     break
                 taken.append(_placed(segment, piece, taken))
-            return heard.language, taken
+            return heard, taken
 
         try:
-            return await self._in_model_thread(listen)
+            heard, taken = await self._turns.take(listen, since=self._clock.monotonic())
         finally:
             stopped.set()
-
-    def _in_model_thread(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return heard.language, taken
 
 
 _WIDESPREAD: Final = ("en", "zh", "es", "ar", "fr", "pt", "de", "ja", "hi", "ru")
@@ -132,9 +159,18 @@ _WIDESPREAD: Final = ("en", "zh", "es", "ar", "fr", "pt", "de", "ja", "hi", "ru"
 def _placed(segment: Segment, piece: Piece, before: list[Segment]) -> Segment:
     # A model may misjudge times; an order that readers can rely on is made here.
     earliest = before[-1].end_seconds if before else piece.start_seconds
-    start = min(max(piece.start_seconds + segment.start_seconds, earliest), piece.end_seconds)
-    end = min(max(piece.start_seconds + segment.end_seconds, start), piece.end_seconds)
-    return Segment(start, end, segment.text)
+
+    def placed(seconds: float, least: float) -> float:
+        return min(max(piece.start_seconds + seconds, least), piece.end_seconds)
+
+    start = placed(segment.start_seconds, earliest)
+    end = placed(segment.end_seconds, start)
+    words, at = list[Word](), start
+    for word in segment.words:
+        begin = min(placed(word.start_seconds, at), end)
+        at = min(placed(word.end_seconds, begin), end)
+        words.append(replace(word, start_seconds=begin, end_seconds=at))
+    return replace(segment, start_seconds=start, end_seconds=end, words=tuple(words))
 
 
 def _log_loading(loading: asyncio.Future[None]) -> None:

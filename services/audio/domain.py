@@ -1,7 +1,32 @@
 """The words of this room: what is heard, and when. They know neither the wire nor an engine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How speech is to be heard."""
+
+    language: str = ""
+    """As an ISO 639-1 code. Empty: found out."""
+    hints: tuple[str, ...] = ()
+    """Names and terms that may be said, as they are to be written."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word with its punctuation."""
+
+    start_seconds: float
+    """Where it begins, from the start of the audio it is part of."""
+    end_seconds: float
+    """Where it ends."""
+    text: str
+    """The word, with the space before it where there is one."""
+    confidence: float = 0.0
+    """From 0 to 1. Zero: unknown."""
 
 
 @dataclass(frozen=True)
@@ -14,6 +39,15 @@ class Segment:
     """Where it ends."""
     text: str
     """What was said, without spaces around it."""
+    words: tuple[Word, ...] = ()
+    """The same word by word, in order."""
+    language: str = ""
+    """As an ISO 639-1 code."""
+
+    @property
+    def confidence(self) -> float:
+        """The mean of its words', from 0 to 1. Zero: unknown."""
+        return sum(it.confidence for it in self.words) / max(len(self.words), 1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +65,12 @@ class Transcript:
     def text(self) -> str:
         """Everything that was said."""
         return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def confidence(self) -> float:
+        """The mean of all words', from 0 to 1. Zero: unknown."""
+        words = [word for segment in self.segments for word in segment.words]
+        return sum(it.confidence for it in words) / max(len(words), 1)
 
 
 @dataclass(frozen=True)
@@ -51,3 +91,9 @@ class Model:
     """What runs it, such as `whisper`."""
     ready: bool
     """Whether it is loaded."""
+
+
+def segment_of(words: Sequence[Word], language: str) -> Segment:
+    """Make a segment of at least one word."""
+    text = "".join(word.text for word in words).strip()
+    return Segment(words[0].start_seconds, words[-1].end_seconds, text, tuple(words), language)

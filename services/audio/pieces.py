@@ -4,7 +4,7 @@ So memory is bounded by a piece and not by the recording, recordings share a mod
 and a call that nobody waits for any more ends within one. It knows no speech: only loudness.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,8 +12,10 @@ import numpy as np
 
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
+SHARED_SECONDS: Final = 30.0
+"""A piece while people speak live: it keeps the model for one window of Whisper's."""
 PIECE_SECONDS: Final = 120.0
-"""About ten seconds of work on two cores; four windows of Whisper's thirty seconds."""
+"""About ten seconds of work on two cores; four windows of Whisper's thirty seconds at once."""
 SEARCH_SECONDS: Final = 15.0
 """How far before its longest end a piece may be cut; people pause more often than that."""
 _FRAME: Final = SAMPLE_RATE_HZ // 10
@@ -37,16 +39,17 @@ class Piece:
         return self.start_seconds + self.seconds
 
 
-def cut(blocks: Iterable[Samples], *, seconds: float = PIECE_SECONDS) -> Iterator[Piece]:
+async def cut(
+    blocks: AsyncIterator[Samples], *, seconds: Callable[[], float] = lambda: PIECE_SECONDS
+) -> AsyncIterator[Piece]:
     """Yield the pieces of a recording in order; together they are the whole, each at most
-    `seconds` long.
+    `seconds` long, which is asked again for each.
     """
-    most = int(seconds * SAMPLE_RATE_HZ)
     start, held, waiting = 0, 0, list[Samples]()
-    for block in blocks:
+    async for block in blocks:
         waiting.append(block)
         held += len(block)
-        while held >= most:
+        while held >= (most := int(seconds() * SAMPLE_RATE_HZ)):
             whole = np.concatenate(waiting)
             end = _quietest(whole[:most])
             yield Piece(start / SAMPLE_RATE_HZ, whole[:end])

@@ -1,6 +1,7 @@
 """The audio service as gRPC sees it: requests to the core, its answers back."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from mesh.audio.v1 import audio_service_pb2 as pb
@@ -8,7 +9,9 @@ from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 
 from services.audio import wire
 from services.audio.core import Audio
-from services.chassis.errors import Unimplemented
+from services.audio.live import Chunk, End
+from services.chassis import call
+from services.chassis.errors import InvalidInput
 
 
 class AudioServicer(pb_grpc.AudioServiceServicer):
@@ -20,20 +23,37 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
     async def Transcribe(
         self, request_iterator: AsyncIterator[pb.TranscribeRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeResponse]:
-        """Transcribe while the audio arrives: not built yet."""
-        raise Unimplemented(
-            "transcription while the audio arrives is not built yet",
-            remedy="record the audio and send it whole to TranscribeUpload",
-        )
-        yield  # Makes this a stream, as gRPC expects.
+        """Transcribe while the audio arrives."""
+        first = await anext(request_iterator, None)
+        if first is None or not first.HasField("settings"):
+            raise InvalidInput.field(
+                "settings", "is missing in the first message", remedy="send the settings first"
+            )
+        asked, words = wire.settings_from_pb(first.settings), first.settings.words
+        messages = _messages(request_iterator)
+        stream = self._core.listen(asked, call.current().tenant, messages)
+        async with aclosing(stream) as told:
+            async for each in told:
+                yield wire.told_to_pb(each, words=words)
 
     async def TranscribeUpload(
         self, request: pb.TranscribeUploadRequest, context: Any
     ) -> pb.TranscribeUploadResponse:
         """Transcribe a recording."""
-        made = await self._core.transcribe(request.audio.data, language=request.language)
-        return wire.upload_response_to_pb(made, await self._core.model())
+        made = await self._core.transcribe(request.audio.data, wire.wish_from_pb(request))
+        model = await self._core.model()
+        return wire.upload_response_to_pb(made, model, words=request.words)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """Tell which model answers."""
         return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))
+
+
+async def _messages(requests: AsyncIterator[pb.TranscribeRequest]) -> AsyncIterator[Chunk | End]:
+    async for request in requests:
+        message = wire.message_from_pb(request)
+        if message is None:
+            raise InvalidInput.field(
+                "settings", "may only come first", remedy="open another stream for other settings"
+            )
+        yield message

@@ -1,37 +1,139 @@
 """Between the contract of the audio room and its own words. Total, and without I/O."""
 
+from typing import assert_never
+
 from google.protobuf.duration_pb2 import Duration
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.types.v1 import model_pb2, transcript_pb2, usage_pb2
 
-from services.audio.domain import Model, Segment, Transcript, Transcription
+from services.audio.domain import Model, Segment, Transcript, Transcription, Wish, Word
+from services.audio.live import (
+    Acknowledged,
+    Chunk,
+    End,
+    Opening,
+    Partial,
+    Ready,
+    Resumption,
+    SegmentHeard,
+    Told,
+    Whole,
+)
+from services.media.speech import Encoding
+
+_ENCODINGS = {
+    pb.AUDIO_ENCODING_UNSPECIFIED: Encoding.PCM16,
+    pb.AUDIO_ENCODING_PCM16: Encoding.PCM16,
+    pb.AUDIO_ENCODING_PCM_FLOAT32: Encoding.FLOAT32,
+    pb.AUDIO_ENCODING_MULAW: Encoding.MULAW,
+    pb.AUDIO_ENCODING_OGG_OPUS: Encoding.OGG,
+    pb.AUDIO_ENCODING_WEBM_OPUS: Encoding.WEBM,
+    pb.AUDIO_ENCODING_CONTAINER: Encoding.CONTAINER,
+}
 
 
-def upload_response_to_pb(made: Transcription, model: Model) -> pb.TranscribeUploadResponse:
+def wish_from_pb(asked: pb.TranscribeSettings | pb.TranscribeUploadRequest) -> Wish:
+    """How speech is to be heard."""
+    return Wish(asked.language, tuple(asked.hints))
+
+
+def settings_from_pb(settings: pb.TranscribeSettings) -> Opening | Resumption:
+    """What a stream begins with."""
+    if settings.session_id:
+        return Resumption(
+            settings.session_id,
+            settings.resume_token,
+            settings.acknowledged_offset,
+            settings.received_segments,
+        )
+    encoding = _ENCODINGS[settings.encoding]
+    return Opening(wish_from_pb(settings), encoding, settings.sample_rate_hz)
+
+
+def message_from_pb(request: pb.TranscribeRequest) -> Chunk | End | None:
+    """What a stream goes on with; None for settings, which it may only begin with."""
+    match request.WhichOneof("message"):
+        case "chunk":
+            offset = request.chunk_offset if request.HasField("chunk_offset") else None
+            return Chunk(request.chunk, offset)
+        case "end":
+            return End()
+        case _:
+            return None
+
+
+def told_to_pb(told: Told, *, words: bool) -> pb.TranscribeResponse:
+    """What a stream is told."""
+    match told:
+        case Ready():
+            ready = pb.TranscribeReady(
+                session_id=told.session_id, resume_token=told.token, next_offset=told.offset
+            )
+            ready.kept_for.FromTimedelta(told.kept_for)
+            return pb.TranscribeResponse(ready=ready)
+        case Acknowledged():
+            return pb.TranscribeResponse(acknowledged=pb.AudioAcknowledged(offset=told.offset))
+        case SegmentHeard():
+            return pb.TranscribeResponse(segment=segment_to_pb(told.segment, words=words))
+        case Partial():
+            return pb.TranscribeResponse(partial_text=_partial_to_pb(told, words=words))
+        case Whole():
+            return pb.TranscribeResponse(final=transcript_to_pb(told.transcript, words=words))
+        case _:
+            assert_never(told)
+
+
+def _partial_to_pb(partial: Partial, *, words: bool) -> pb.PartialText:
+    committed = "".join(it.text for it in partial.committed).lstrip()
+    tentative = "".join(it.text for it in partial.tentative)
+    return pb.PartialText(
+        committed=committed,
+        tentative=tentative if committed else tentative.lstrip(),
+        words=map(word_to_pb, partial.committed) if words else (),
+    )
+
+
+def upload_response_to_pb(
+    made: Transcription, model: Model, *, words: bool = False
+) -> pb.TranscribeUploadResponse:
     """The answer to an upload."""
     usage = usage_pb2.Usage()
     usage.processing_time.FromTimedelta(made.processing_time)
     return pb.TranscribeUploadResponse(
-        transcript=transcript_to_pb(made.transcript), usage=usage, model=model.name
+        transcript=transcript_to_pb(made.transcript, words=words), usage=usage, model=model.name
     )
 
 
-def transcript_to_pb(transcript: Transcript) -> transcript_pb2.Transcript:
+def transcript_to_pb(transcript: Transcript, *, words: bool = False) -> transcript_pb2.Transcript:
     """A transcript."""
     return transcript_pb2.Transcript(
         text=transcript.text,
-        segments=map(segment_to_pb, transcript.segments),
+        segments=(segment_to_pb(it, words=words) for it in transcript.segments),
         language=transcript.language,
         duration=_duration(transcript.duration_seconds),
+        confidence=transcript.confidence,
     )
 
 
-def segment_to_pb(segment: Segment) -> transcript_pb2.Segment:
-    """A segment."""
+def segment_to_pb(segment: Segment, *, words: bool = False) -> transcript_pb2.Segment:
+    """A segment, with its words where they are wanted."""
     return transcript_pb2.Segment(
         start_offset=_duration(segment.start_seconds),
         end_offset=_duration(segment.end_seconds),
         text=segment.text,
+        words=map(word_to_pb, segment.words) if words else (),
+        confidence=segment.confidence,
+        language=segment.language,
+    )
+
+
+def word_to_pb(word: Word) -> transcript_pb2.Word:
+    """A word."""
+    return transcript_pb2.Word(
+        text=word.text.strip(),
+        start_offset=_duration(word.start_seconds),
+        end_offset=_duration(word.end_seconds),
+        confidence=word.confidence,
     )
 
 

@@ -18,22 +18,13 @@ from av.stream import Disposition
 from PIL import Image
 
 from services.chassis import limits
+from services.media.refused import Refused
 
 _CONTAINERS: Final = "mov,matroska"
 _DECODERS: Final = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg,h263"
 _MOST_PACKETS: Final = 1_000_000
 _JPEG_QUALITY: Final = 90
 _BROKEN: Final = (av.error.FFmpegError, OSError, ValueError)
-
-
-class Refused(Exception):
-    """The video cannot be taken: a code, what is wrong, and what would be right."""
-
-    def __init__(self, code: str, problem: str, remedy: str) -> None:
-        super().__init__(problem)
-        self.code = code
-        self.problem = problem
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)

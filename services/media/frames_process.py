@@ -4,14 +4,15 @@ It bounds itself before it reads: memory, time of the processor, and nothing wri
 """
 
 import json
-import resource
 import struct
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from services.chassis.limits import MEBIBYTE
-from services.media.frames import Refused, Sampling, sampled
+from services.media import child
+from services.media.frames import Sampling, sampled
+from services.media.refused import Refused
 
 READY = b"ready"
 """What the process says before it looks at the video: from here on a failure is the video's."""
@@ -34,23 +35,12 @@ def main(arguments: list[str], given: BinaryIO, told: BinaryIO) -> None:
             told.write(struct.pack("!dI", seconds, len(picture)))
             told.write(picture)
     except Refused as refused:
-        end = {"code": refused.code, "problem": refused.problem, "remedy": refused.remedy}
+        end = dict(refused.told())
     told.write(struct.pack("!dI", -1, 0))
     told.write(json.dumps(end).encode())
     told.flush()
 
 
-def bound(cpu_seconds: int) -> None:
-    """Give up what a decoder has no need of."""
-    for kind, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
-        (resource.RLIMIT_CPU, cpu_seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(kind, (most, most))
-
-
 if __name__ == "__main__":
-    bound(int(sys.argv[2]))
+    child.bound(memory_bytes=MEMORY_BYTES, cpu_seconds=int(sys.argv[2]))
     main(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer)

@@ -6,16 +6,15 @@ deadline or with the call that asked. It knows no engine and no room.
 
 import asyncio
 import json
-import os
 import struct
-import sys
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
-from services.chassis.errors import Exhausted, Internal, InvalidInput
-from services.media.frames import Refused, Sampling, unreadable
+from services.chassis.errors import Exhausted, Internal
+from services.media import child
+from services.media.frames import Sampling, unreadable
 from services.media.frames_process import READY
+from services.media.refused import Refused
 
 __all__ = ["Clip", "Frame", "Sampling", "VideoDecoder"]
 
@@ -26,8 +25,6 @@ second is wanted, takes 10 to 20 s of a core; one of which eight are wanted, 3 t
 _AT_ONCE: Final = 2
 _WAITING: Final = 8
 _HEAD: Final = struct.Struct("!dI")
-_KNOWN: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
-"""What the process needs of the environment, in which secrets stand."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class VideoDecoder:
     async def clip(self, data: bytes, sampling: Sampling, *, field: str) -> Clip:
         """Find the frames that are wanted, and the length. Raises `InvalidInput` about `field`."""
         if not data:
-            raise _invalid(field, Refused("VIDEO_EMPTY", "is empty", "send a whole video"))
+            raise Refused("VIDEO_EMPTY", "is empty", "send a whole video").invalid(field)
         if self._inside >= _AT_ONCE + _WAITING:
             raise Exhausted("too many videos are being decoded", remedy="try again in a second")
         self._inside += 1
@@ -71,7 +68,7 @@ class VideoDecoder:
             async with self._turns:
                 return await self._decoded(data, sampling)
         except Refused as refused:
-            raise _invalid(field, refused) from None
+            raise refused.invalid(field) from None
         finally:
             self._inside -= 1
 
@@ -88,38 +85,23 @@ class VideoDecoder:
 
 
 async def _run(data: bytes, sampling: Sampling, cpu_seconds: int, most_bytes: int) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.media.frames_process"),
-        *(json.dumps(asdict(sampling)), str(cpu_seconds)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={name: os.environ[name] for name in _KNOWN if name in os.environ},
-    )
-    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
-    try:
-        sending = asyncio.create_task(_send(process.stdin, data))
-        told = bytearray()
-        while piece := await process.stdout.read(65_536):
-            told += piece
-            if len(told) > most_bytes:
-                raise unreadable()
-        await sending
-        await process.wait()
+    arguments = (json.dumps(asdict(sampling)), str(cpu_seconds))
+    async with child.running("services.media.frames_process", *arguments) as process:
+        sending = asyncio.create_task(_send(process, data))
+        try:
+            told = bytearray()
+            while piece := await process.stdout.read(65_536):
+                told += piece
+                if len(told) > most_bytes:
+                    raise unreadable()
+        finally:
+            sending.cancel()
         return bytes(told)
-    finally:
-        sending.cancel()
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
-async def _send(stdin: asyncio.StreamWriter, data: bytes) -> None:
-    # It may end before it has read all.
-    with suppress(ConnectionError):
-        stdin.write(data)
-        await stdin.drain()
-        stdin.close()
+async def _send(process: child.Child, data: bytes) -> None:
+    await process.send(data)
+    process.end()
 
 
 def _read(told: bytes, sampling: Sampling) -> Clip:
@@ -142,7 +124,3 @@ def _read(told: bytes, sampling: Sampling) -> Clip:
         frames.append(Frame(told[at : at + size], seconds))
         at += size
     raise unreadable()
-
-
-def _invalid(field: str, refused: Refused) -> InvalidInput:
-    return InvalidInput.field(field, refused.problem, remedy=refused.remedy, code=refused.code)

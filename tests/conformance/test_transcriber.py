@@ -8,7 +8,7 @@ import pytest
 
 from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
-from services.audio.ports import Transcriber
+from services.audio.ports import VOICE_FRAME, Asked, Care, Transcriber
 from services.media import audio
 from tests.doubles import recordings
 from tests.doubles.transcriber_fake import FakeTranscriber
@@ -27,10 +27,15 @@ def ears(request: pytest.FixtureRequest) -> Transcriber:
     return made
 
 
+async def decoded() -> list[audio.Samples]:
+    recording = recordings.DIALOGUE.read_bytes()
+    return [it async for it in audio.decode(recording, field="audio")]
+
+
 @pytest.fixture(scope="module")
 def speech() -> audio.Samples:
     """The first two turns of the dialogue."""
-    whole = list(audio.decode(recordings.DIALOGUE.read_bytes(), field="audio"))
+    whole = asyncio.run(decoded())
     return np.concatenate(whole)[: 9 * audio.SAMPLE_RATE_HZ]
 
 
@@ -44,7 +49,7 @@ def test_it_knows_languages_by_their_iso_codes(ears):
 
 
 def test_speech_has_segments_in_order_within_the_audio(ears, speech):
-    segments = list(ears.transcribe(speech, "en").segments)
+    segments = list(ears.transcribe(speech, Asked("en")).segments)
     assert segments
     times = [at for it in segments for at in (it.start_seconds, it.end_seconds)]
     assert times == sorted(times)
@@ -54,37 +59,85 @@ def test_speech_has_segments_in_order_within_the_audio(ears, speech):
 
 
 def test_segments_have_words_without_spaces_around_them(ears, speech):
-    for segment in ears.transcribe(speech, "en").segments:
+    for segment in ears.transcribe(speech, Asked("en")).segments:
         assert segment.text
         assert segment.text == segment.text.strip()
 
 
 def test_the_language_of_speech_is_found_out(ears, speech):
-    assert ears.transcribe(speech, "").language == "en"
+    assert ears.transcribe(speech, Asked("")).language == "en"
 
 
 def test_a_language_that_was_named_is_believed(ears, speech):
-    assert ears.transcribe(speech, "de").language == "de"
+    assert ears.transcribe(speech, Asked("de")).language == "de"
 
 
 @pytest.mark.parametrize("seconds", [0, 0.001, 0.05, 3])
 def test_silence_has_no_segments_and_no_language(ears, seconds):
-    heard = ears.transcribe(recordings.silence(seconds), "")
+    heard = ears.transcribe(recordings.silence(seconds), Asked(""))
     assert list(heard.segments) == []
     assert heard.language == ""
 
 
 def test_silence_keeps_a_language_that_was_named(ears):
-    assert ears.transcribe(recordings.silence(1), "fr").language == "fr"
+    assert ears.transcribe(recordings.silence(1), Asked("fr")).language == "fr"
 
 
 def test_who_stops_reading_may_ask_again(ears, speech):
-    assert next(ears.transcribe(speech, "en").segments)
-    assert list(ears.transcribe(speech, "en").segments)
+    assert next(ears.transcribe(speech, Asked("en")).segments)
+    assert list(ears.transcribe(speech, Asked("en")).segments)
 
 
 async def test_it_works_in_another_thread_than_the_one_that_loaded_it(ears, speech):
     def listen() -> list[str]:
-        return [it.text for it in ears.transcribe(speech, "en").segments]
+        return [it.text for it in ears.transcribe(speech, Asked("en")).segments]
 
     assert await asyncio.to_thread(listen) == listen()
+
+
+@pytest.mark.parametrize("care", Care)
+def test_segments_come_word_by_word(ears, speech, care):
+    asked = Asked("en", care=care)
+    segments = list(ears.transcribe(speech, asked).segments)
+    assert segments
+    for segment in segments:
+        assert "".join(it.text for it in segment.words).strip() == segment.text
+        assert segment.language == "en"
+        assert 0 < segment.confidence <= 1
+        times = [at for it in segment.words for at in (it.start_seconds, it.end_seconds)]
+        assert times == sorted(times)
+        assert (times[0], times[-1]) == (segment.start_seconds, segment.end_seconds)
+
+
+@pytest.mark.parametrize("care", Care)
+def test_silence_costs_no_words_whatever_the_care(ears, care):
+    asked = Asked("en", context="Good morning.", care=care)
+    assert list(ears.transcribe(recordings.silence(3), asked).segments) == []
+
+
+def test_hints_and_context_are_taken(ears, speech):
+    asked = Asked("en", hints=("paint shelf", "aisle"), context="Let us begin.")
+    assert list(ears.transcribe(speech, asked).segments)
+
+
+def test_a_voice_is_told_from_silence_frame_by_frame(ears, speech):
+    loud = np.concatenate([recordings.silence(2), speech[: 6 * audio.SAMPLE_RATE_HZ]])
+    judged = list(ears.voice().feed(loud))
+    assert len(judged) == len(loud) // VOICE_FRAME
+    assert all(0 <= it <= 1 for it in judged)
+    quiet = 2 * audio.SAMPLE_RATE_HZ // VOICE_FRAME
+    assert max(judged[:quiet]) < 0.35
+    assert max(judged[quiet:]) > 0.5
+
+
+def test_a_stream_cut_anywhere_is_judged_as_if_it_were_whole(ears, speech):
+    whole, pieces = ears.voice(), ears.voice()
+    cuts = np.array_split(speech, 77)
+    judged = [voice for cut in cuts for voice in pieces.feed(cut)]
+    assert np.allclose(judged, whole.feed(speech), atol=1e-4)
+
+
+def test_two_streams_are_judged_apart(ears, speech):
+    one, other = ears.voice(), ears.voice()
+    list(one.feed(speech))
+    assert max(other.feed(recordings.silence(1))) < 0.35

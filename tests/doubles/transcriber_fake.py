@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from services.audio.domain import Segment
-from services.audio.ports import Heard
+from services.audio.domain import Segment, Word, segment_of
+from services.audio.ports import VOICE_FRAME, Asked, Heard
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
 FRAME = SAMPLE_RATE_HZ // 10
@@ -21,14 +21,36 @@ class FakeTranscriber:
     def languages(self) -> frozenset[str]:
         return frozenset({"en", "de", "fr"})
 
-    def transcribe(self, samples: Samples, language: str) -> Heard:
+    def transcribe(self, samples: Samples, asked: Asked) -> Heard:
         stretches = list(_loud_stretches(samples))
-        return Heard(language or ("en" if stretches else ""), map(_segment, stretches))
+        language = asked.language or ("en" if stretches else "")
+        return Heard(language, (_segment(it, language) for it in stretches))
+
+    def voice(self) -> "FakeVoice":
+        return FakeVoice()
 
 
-def _segment(stretch: tuple[float, float]) -> Segment:
+class FakeVoice:
+    def __init__(self) -> None:
+        self._rest = np.empty(0, np.float32)
+
+    def feed(self, samples: Samples) -> list[float]:
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) // VOICE_FRAME * VOICE_FRAME
+        self._rest = samples[whole:]
+        loudest = np.abs(samples[:whole].reshape(-1, VOICE_FRAME)).max(axis=1, initial=0)
+        return [float(it) for it in loudest > 0.02]
+
+
+def _segment(stretch: tuple[float, float], language: str) -> Segment:
     start, end = stretch
-    return Segment(start, end, f"{end - start:.1f} seconds of speech")
+    said = f" {end - start:.1f} seconds of speech".split(" ")[1:]
+    step = (end - start) / len(said)
+    words = [
+        Word(start + place * step, start + (place + 1) * step, f" {word}", 0.9)
+        for place, word in enumerate(said)
+    ]
+    return segment_of(words, language)
 
 
 def _loud_stretches(samples: Samples) -> Iterator[tuple[float, float]]:

@@ -21,7 +21,7 @@ from services.audio.core import Audio
 from services.audio.ports import Transcriber
 from services.audio.rpc import AudioServicer
 from services.chassis import client
-from services.chassis.errors import InvalidInput, Unimplemented
+from services.chassis.errors import InvalidInput
 from services.chassis.server import Server
 from tests.doubles.recordings import DIALOGUE, TRUTH, encoded, silence, tone
 from tests.doubles.transcriber_fake import FakeTranscriber
@@ -124,16 +124,6 @@ async def test_the_model_is_named_and_ready(channel):
         "fake",
         True,
     )
-
-
-async def test_live_transcription_says_that_it_is_not_built_yet(channel):
-    async def nothing() -> AsyncIterator[pb.TranscribeRequest]:
-        yield pb.TranscribeRequest(settings=pb.TranscribeSettings())
-
-    with pytest.raises(Unimplemented, match="not built yet") as refused:
-        async for _ in client.stream(pb_grpc.AudioServiceStub(channel).Transcribe, nothing()):
-            pass
-    assert "TranscribeUpload" in refused.value.remedy
 
 
 async def test_health_is_serving_once_the_model_is_loaded(channel):

@@ -5,16 +5,30 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
-from services.audio.domain import Segment
-from services.audio.ports import Heard
+import numpy as np
+
+from services.audio import agreement
+from services.audio.adapters.silero import SileroVoice
+from services.audio.domain import Segment, Word, segment_of
+from services.audio.ports import Asked, Care, Heard
 from services.chassis.config import ConfigError
 from services.chassis.errors import Unavailable
-from services.media.audio import Samples
+from services.media.audio import SAMPLE_RATE_HZ, Samples
 
 _log = logging.getLogger(__name__)
 
+_BATCH: Final = 4
+"""Stretches of half a minute heard at once. More cost a processor no less, and block it longer."""
+_FRAMES_PER_SECOND: Final = 100
+_WHOLE_FRAMES: Final = 3_000
+_LEAST_FRAMES: Final = 1_000
+_TAIL_SECONDS: Final = 3.0
+"""The silence after a short window: with less, the model does not stop in time, and errs more."""
+_TOKENS_PER_SECOND: Final = 6
+"""Nobody speaks more; a model that loops would."""
+_SPARE_TOKENS: Final = 16
 _FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
 
 
@@ -45,33 +59,79 @@ class WhisperTranscriber:
 
             # It would tell of every recording how long it is and in which language.
             logging.getLogger("faster_whisper").setLevel(logging.WARNING)
-            self._find_speech = faster_whisper.vad.get_speech_timestamps
+            self._vad = faster_whisper.vad
             self._whisper = faster_whisper.WhisperModel(
                 str(self._folder), local_files_only=True, **self._options
             )
+            self._encode = self._whisper.encode
+            self._whisper.encode = self._encode_window
+            self._batches = faster_whisper.BatchedInferencePipeline(self._whisper)
 
     def languages(self) -> frozenset[str]:
         """The languages that the model was trained on: `en` alone for an English one."""
         return frozenset(self._whisper.supported_languages)
 
-    def transcribe(self, samples: Samples, language: str) -> Heard:
+    def transcribe(self, samples: Samples, asked: Asked) -> Heard:
         """Hear a stretch of audio; only what sounds like a voice costs a pass of the model."""
         with _told("the speech model failed"):
             # Asked about silence, the model would pay a whole pass to make up a language.
-            if not len(samples) or not self._find_speech(samples):
-                return Heard(language, iter(()))
-            # Word times cost little, and without them a segment lasts until the next one begins.
-            segments, info = self._whisper.transcribe(
-                samples, language=language or None, vad_filter=True, word_timestamps=True
-            )
-        return Heard(info.language, _spoken(iter(segments)))
+            if not len(samples) or not self._vad.get_speech_timestamps(samples):
+                return Heard(asked.language, iter(()))
+            self._window_frames = _frames_of(samples, asked.care)
+            segments, info = self._asked(samples, asked)
+        return Heard(info.language, _spoken(iter(segments), info.language))
+
+    def voice(self) -> SileroVoice:
+        """Begin to listen for voices in a stream."""
+        return SileroVoice(self._vad.get_vad_model().session)
+
+    def _asked(self, samples: Samples, asked: Asked) -> tuple[Any, Any]:
+        options: dict[str, Any] = {
+            "language": asked.language or None,
+            "hotwords": ", ".join(asked.hints) or None,
+            "initial_prompt": asked.context or None,
+            # They cost little, and without them nobody knows when a segment ends.
+            "word_timestamps": True,
+        }
+        match asked.care:
+            case Care.QUICK:
+                most = int(len(samples) / SAMPLE_RATE_HZ * _TOKENS_PER_SECOND) + _SPARE_TOKENS
+                return self._whisper.transcribe(  # type: ignore[no-any-return]
+                    samples, beam_size=1, temperature=0, max_new_tokens=most, **options
+                )
+            case Care.CLOSING:
+                return self._whisper.transcribe(samples, **options)  # type: ignore[no-any-return]
+            case Care.BULK:
+                return self._batches.transcribe(  # type: ignore[no-any-return]
+                    samples, batch_size=_BATCH, **options
+                )
+            case _:
+                assert_never(asked.care)
+
+    def _encode_window(self, features: Any) -> Any:
+        # Whisper's encoder is made for 30 s, which everything shorter is filled up to with zeros;
+        # most of what a pass over a few seconds costs is spent on them.
+        return self._encode(features[..., : self._window_frames])
 
 
-def _spoken(segments: Iterator[Any]) -> Iterator[Segment]:
+def _frames_of(samples: Samples, care: Care) -> int:
+    if care is not Care.QUICK:
+        return _WHOLE_FRAMES
+    seconds = len(samples) / SAMPLE_RATE_HZ + _TAIL_SECONDS
+    return min(_WHOLE_FRAMES, max(_LEAST_FRAMES, int(seconds * _FRAMES_PER_SECOND)))
+
+
+def _spoken(segments: Iterator[Any], language: str) -> Iterator[Segment]:
     with _told("the speech model failed"):
         for segment in segments:
-            if text := segment.text.strip():
-                yield Segment(float(segment.start), float(segment.end), text)
+            words = [
+                Word(float(it.start), float(it.end), it.word, float(np.clip(it.probability, 0, 1)))
+                for it in segment.words or ()
+                if it.word.strip()
+            ]
+            # Batches come back in stretches of half a minute.
+            for sentence in agreement.sentences(words):
+                yield segment_of(sentence, language)
 
 
 @contextmanager

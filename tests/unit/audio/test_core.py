@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from services.audio.core import Audio
-from services.audio.domain import Segment
+from services.audio.domain import Segment, Wish
 from services.audio.ports import Heard
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
 from services.media.audio import SAMPLE_RATE_HZ
@@ -40,14 +40,14 @@ class Watched(FakeTranscriber):
         finally:
             self.go.set()
 
-    def transcribe(self, samples, language):
-        self.passes.append((len(samples) / SAMPLE_RATE_HZ, language))
+    def transcribe(self, samples, asked):
+        self.passes.append((len(samples) / SAMPLE_RATE_HZ, asked.language))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.entered.set()
         assert self.go.wait(10)
         self.at_once -= 1
-        return super().transcribe(samples, language)
+        return super().transcribe(samples, asked)
 
 
 @pytest.fixture
@@ -64,10 +64,10 @@ async def core(ears):
 async def test_speech_becomes_segments_with_their_times(core):
     recording = encoded(np.concatenate([silence(1), tone(2), silence(1), tone(1)]))
     transcript = (await core.transcribe(recording)).transcript
-    assert transcript.segments == (
-        Segment(1.0, 3.0, "2.0 seconds of speech"),
-        Segment(4.0, 5.0, "1.0 seconds of speech"),
-    )
+    assert [(it.start_seconds, it.end_seconds, it.text) for it in transcript.segments] == [
+        (1.0, 3.0, "2.0 seconds of speech"),
+        (4.0, 5.0, "1.0 seconds of speech"),
+    ]
     assert transcript.text == "2.0 seconds of speech 1.0 seconds of speech"
     assert transcript.language == "en"
     assert transcript.duration_seconds == 5
@@ -89,14 +89,14 @@ async def test_the_language_found_first_is_kept_for_the_rest(core, ears):
 
 
 async def test_a_language_that_was_named_is_not_looked_for(core, ears):
-    transcript = (await core.transcribe(SECOND, language="de")).transcript
+    transcript = (await core.transcribe(SECOND, Wish("de"))).transcript
     assert transcript.language == "de"
     assert ears.passes == [(1.0, "de")]
 
 
 async def test_a_language_unknown_to_the_model_is_refused_with_some_that_are_known(core):
     with pytest.raises(InvalidInput, match="3 languages, such as en, fr, de") as refused:
-        await core.transcribe(SECOND, language="tlh")
+        await core.transcribe(SECOND, Wish("tlh"))
     assert [it.field for it in refused.value.violations] == ["language"]
 
 
@@ -143,10 +143,9 @@ async def test_a_short_recording_takes_its_turn_between_the_pieces_of_a_long_one
 
 
 def waits_in_line(core: Audio) -> None:
-    line = core._thread._work_queue
     deadline = threading.Event()
     for _ in range(1_000):
-        if line.qsize():
+        if core._turns.waiting:
             return
         deadline.wait(0.01)
     raise AssertionError("the second recording never reached the model's line")
@@ -169,7 +168,7 @@ class Talkative(FakeTranscriber):
         self.first = threading.Event()
         self.go = threading.Event()
 
-    def transcribe(self, samples, language):
+    def transcribe(self, samples, asked):
         return Heard("en", self._segments())
 
     def _segments(self):
@@ -197,7 +196,7 @@ async def test_a_cancelled_call_stops_at_the_next_segment_and_frees_its_place():
 class Confused(FakeTranscriber):
     """Gives times outside the audio, backwards and overlapping."""
 
-    def transcribe(self, samples, language):
+    def transcribe(self, samples, asked):
         spans = [(-3.0, 2.0), (1.0, 4.0), (9.0, 5.0), (80.0, 90.0)]
         return Heard("en", (Segment(start, end, "word") for start, end in spans))
 
@@ -259,17 +258,49 @@ async def test_a_model_that_cannot_be_loaded_fails_every_call_and_the_health(cap
     assert "cannot be loaded" in caplog.text
 
 
-class Ticking:
-    """A clock that gains a second each time it is read."""
+class Watch:
+    """A clock that stands still unless it is moved."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    seconds = 0.0
 
     def monotonic(self) -> float:
-        self.seconds += 1
         return self.seconds
 
 
+class Dozy(FakeTranscriber):
+    """Takes three seconds of a clock for each pass."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def transcribe(self, samples, asked):
+        self.watch.seconds += 3
+        return super().transcribe(samples, asked)
+
+
 async def test_the_answer_says_how_long_it_took():
-    async with Audio(FakeTranscriber(), clock=Ticking()) as core:
-        assert (await core.transcribe(SECOND)).processing_time == timedelta(seconds=1)
+    watch = Watch()
+    async with Audio(Dozy(watch), clock=watch) as core:
+        assert (await core.transcribe(SECOND)).processing_time == timedelta(seconds=3)
+
+
+async def test_words_lie_within_their_segment_in_order(core):
+    (segment,) = (await core.transcribe(encoded(tone(2)))).transcript.segments
+    assert "".join(it.text for it in segment.words).strip() == segment.text
+    times = [at for it in segment.words for at in (it.start_seconds, it.end_seconds)]
+    assert times == sorted(times)
+    assert (times[0], times[-1]) == (segment.start_seconds, segment.end_seconds)
+    assert segment.confidence == pytest.approx(0.9)
+
+
+async def test_hints_reach_the_model(ears):
+    asked = []
+
+    class Attentive(FakeTranscriber):
+        def transcribe(self, samples, given):
+            asked.append(given)
+            return super().transcribe(samples, given)
+
+    async with Audio(Attentive()) as core:
+        await core.transcribe(SECOND, Wish(hints=("Sensorium",)))
+    assert [it.hints for it in asked] == [("Sensorium",)]

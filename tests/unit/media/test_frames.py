@@ -5,7 +5,8 @@ from PIL import Image
 
 from services.chassis import limits
 from services.media import frames
-from services.media.frames import Refused, Sampling, sampled
+from services.media.frames import Sampling, sampled
+from services.media.refused import Refused
 from tests.doubles.videos import BAD_VIDEOS, CONTAINERS, shade, sound_alone, video
 
 ALL = Sampling(frames_per_second=30, most_frames=512, most_pixels=1_000_000)

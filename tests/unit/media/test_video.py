@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from services.chassis.errors import Exhausted, Internal, InvalidInput
-from services.media import video as module
+from services.media import child
 from services.media.video import Sampling, VideoDecoder
 from tests.doubles.videos import BAD_VIDEOS, CONTAINERS, mp4_that_counts, video
 
@@ -56,7 +56,7 @@ async def test_who_stops_waiting_ends_the_process(monkeypatch: pytest.MonkeyPatc
         begun.set_result(process)
         return process
 
-    monkeypatch.setattr(module.asyncio, "create_subprocess_exec", started)
+    monkeypatch.setattr(child.asyncio, "create_subprocess_exec", started)
     waiting = asyncio.create_task(VideoDecoder().frames(video(), SECONDLY, field=PATH))
     process = await begun
     waiting.cancel()
@@ -83,7 +83,7 @@ async def test_a_video_that_claims_millions_of_frames_costs_little(frames: int) 
 async def test_a_decoder_that_cannot_start_is_our_mistake_and_not_the_video_s(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module.sys, "executable", "/bin/false")
+    monkeypatch.setattr(child.sys, "executable", "/bin/false")
     with pytest.raises(Internal):
         await VideoDecoder().frames(video(), SECONDLY, field=PATH)
 
