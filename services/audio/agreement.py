@@ -8,6 +8,7 @@ from services.audio.domain import Word
 
 _MOST_REPEATED: Final = 5
 """The longest run of known words that is looked for at the beginning of new ones."""
+_ECHO: Final = 0.5
 _SENTENCE_END: Final = re.compile(r"[.!?。！？…]['\"”»)]*$")  # noqa: RUF001 - as they are written
 _SPOKEN: Final = re.compile(r"[^\w]+")
 
@@ -36,13 +37,19 @@ def known(committed: Sequence[Word], heard: Sequence[Word], before: Sequence[Wor
         return 0
     passed = sum((it.start_seconds + it.end_seconds) / 2 < old[-1].end_seconds for it in heard)
     for size in range(min(_MOST_REPEATED, len(old), len(heard)), 0, -1):
-        # A single word right after may well be said twice; several are the same ones again.
-        latest = passed if size > 1 else passed - 1
-        for place in range(latest, max(-1, passed - size - 1), -1):
-            found = heard[place : place + size]
-            if len(found) == size and prefix(old[-size:], found) == size:
+        # The nearest to where times say first: of words that repeat themselves all would do.
+        for place in range(max(0, passed - size), passed + 1):
+            found, again = heard[place : place + size], old[-size:]
+            if len(found) < size or prefix(again, found) < size:
+                continue
+            # Said twice takes as long as said once; an echo of what was cut off is shorter.
+            if place < passed or _seconds(found) < _ECHO * _seconds(again):
                 return place + size
     return passed
+
+
+def _seconds(words: Sequence[Word]) -> float:
+    return words[-1].end_seconds - words[0].start_seconds
 
 
 def last_sentence(words: Sequence[Word]) -> int:

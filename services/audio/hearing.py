@@ -111,7 +111,7 @@ class Hearing:
     @property
     def transcript(self) -> Transcript:
         """What was heard so far in segments."""
-        return Transcript(tuple(self.segments), self._language, self.seconds)
+        return Transcript(tuple(self.segments), self._language or self._found, self.seconds)
 
     @property
     def is_behind(self) -> bool:
@@ -244,7 +244,7 @@ class Hearing:
         # In less speech a model guesses; a wrong guess that is kept would spoil the session.
         if not self._language and window.end_seconds - window.start_seconds >= _SURE_SECONDS:
             self._language = language
-        self._found = language
+        self._found = language or self._found
 
     def _placed(self, words: Sequence[Word], window: Window) -> list[Word]:
         """Words in the session's time and in order; those after the last voice were never said."""

@@ -112,6 +112,8 @@ class Session:
             remedy = "take it up in a new session; the cause is in the audio room's log"
             self.failure = Internal("the session failed inside the audio room", remedy=remedy)
         finally:
+            if self._ending:
+                self._ending.cancel()
             self._ear = None
             self._heard.beat()
             self._arrived.beat()

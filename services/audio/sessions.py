@@ -61,6 +61,7 @@ class Sessions:
         self._turns = turns
         self._make = make
         self._places: dict[str, _Place] = {}
+        self._lives = set[asyncio.Task[None]]()
 
     @property
     def live(self) -> int:
@@ -73,10 +74,9 @@ class Sessions:
 
     async def close(self) -> None:
         """End all sessions."""
-        lives = [place.life for place in self._places.values()]
         for session_id in list(self._places):
             self._forget(session_id)
-        await asyncio.gather(*lives, return_exceptions=True)
+        await asyncio.gather(*self._lives, return_exceptions=True)
 
     async def stream(
         self, asked: Opening | Resumption, tenant: str, messages: AsyncIterator[Chunk | End]
@@ -151,6 +151,8 @@ class Sessions:
         self._check_load()
         session = self._make(opening, tenant)
         place = _Place(session, asyncio.create_task(session.run()))
+        self._lives.add(place.life)
+        place.life.add_done_callback(self._lives.discard)
         self._places[session.id] = place
         return place
 
@@ -198,7 +200,8 @@ class Sessions:
         if place := self._places.pop(session_id, None):
             if place.expiry is not None:
                 place.expiry.cancel()
-            place.life.cancel()
+            if not place.session.is_over:  # Else it is tidying up, which must not be cut short.
+                place.life.cancel()
 
 
 def _expires(place: _Place) -> float:

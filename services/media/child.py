@@ -51,6 +51,8 @@ async def running(module: str, *arguments: str) -> AsyncIterator[Child]:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+        # What it said and nobody read would keep its pipe open.
+        await process.stdout.read()
 
 
 def bound(*, memory_bytes: int, cpu_seconds: int) -> None:
