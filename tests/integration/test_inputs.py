@@ -24,6 +24,7 @@ from mesh.types.v1 import image_pb2
 from services.chassis import client
 from services.chassis.clock import SystemClock
 from services.chassis.config import RoomConfig
+from services.chassis.errors import NotFound
 from services.chassis.server import Server
 from services.jobs import peers
 from services.jobs.adapters import domain, objects
@@ -34,7 +35,9 @@ from services.jobs.adapters.postgres import (
     PostgresMediaIndex,
 )
 from services.jobs.config import DomainConfig, PeersConfig, WorkerConfig
+from services.jobs.content import CaptionInput, Holding, JobType, MediaId
 from services.jobs.core import Jobs
+from services.jobs.domain import NewJob
 from services.jobs.gathering import Gatherer
 from services.jobs.media import MediaKeeper
 from services.jobs.media_rpc import MediaServicer
@@ -410,11 +413,8 @@ async def test_a_retry_asks_the_domain_for_nothing_again(mesh, network):
 
 async def test_jobs_that_race_with_the_sweeper_hold_their_media_or_are_refused(mesh, database):
     core, store = mesh.keeper, PostgresJobStore(database)
-    from services.jobs.content import CaptionInput, Holding, JobType, MediaId
-    from services.jobs.domain import NewJob
-
     gone = Holding("media/images/0", MediaId("f" * 32), "input")
     new = NewJob("acme", JobType.CAPTION_V1, CaptionInput("", ()), (), media=(gone,))
-    with pytest.raises(Exception, match="just expired"):
+    with pytest.raises(NotFound, match="just expired"):
         await store.create(new)
     assert not await core.sweep()

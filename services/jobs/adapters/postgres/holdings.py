@@ -34,8 +34,10 @@ def loss_told() -> Iterator[None]:
     """Tell that media was released while a job that refers to it was being written."""
     try:
         yield
-    except IntegrityError as failed:
-        if not isinstance(failed.orig, ForeignKeyViolation):
+    except (IntegrityError, ForeignKeyViolation) as failed:
+        # By way of the toolkit, or from the driver itself.
+        cause = failed.orig if isinstance(failed, IntegrityError) else failed
+        if not isinstance(cause, ForeignKeyViolation):
             raise
         raise NotFound(
             "media that the input refers to has just expired",
