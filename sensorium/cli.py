@@ -1,5 +1,5 @@
-"""The command line: `sensorium up`, `demo` and `models`. It turns what was typed into calls and
-what went wrong into one line and an exit code.
+"""The command line: `sensorium up`, `demo`, `watch` and `models`. It turns what was typed into
+calls and what went wrong into one line and an exit code.
 """
 
 import asyncio
@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from mesh.vision.v1.watch_pb2 import WatchSettings
 from rich.table import Table
 
+from sensorium import live
 from sensorium.console import Screen
 from sensorium.demo.story import show
 from sensorium.errors import Trouble
 from sensorium.launcher import mesh, profile
+from sensorium.video import VideoStream
+from sensorium.watching import Edge
 from sensorium.weights.commands import models
 
 INTERRUPTED: Final = 130
@@ -110,6 +114,31 @@ def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
     if url is None:
         mesh.prepare(options, screen)
     if not asyncio.run(_until_told(show(options, url, screen))):
+        sys.exit(INTERRUPTED)
+
+
+@commands.command("watch")
+@click.argument("source")
+@click.option("--prompt", default="", help="What to ask of the frames.")
+@click.option("--url", default="http://127.0.0.1:8080", show_default=True,
+    help="The address of the mesh.",
+)  # fmt: skip
+@click.option("--key", envvar="SENSORIUM_KEY", default="", help="Your key, also $SENSORIUM_KEY.")
+@click.option("--window", type=click.IntRange(1, 16), default=1, show_default=True,
+    help="How many frames an answer looks at.",
+)  # fmt: skip
+@click.option("--fps", type=click.FloatRange(0.1, 60), default=30, show_default=True,
+    help="The most frames of a second to send.",
+)  # fmt: skip
+def watch_video(source: str, prompt: str, url: str, key: str, window: int, fps: float) -> None:
+    """Ask a mesh about a video as it goes on: a FILE, a camera's number, or an rtsp:// address."""
+    camera = source.isdigit()
+    stream = VideoStream(
+        fps=fps, device_index=int(source) if camera else 0, source=None if camera else source
+    )
+    settings = WatchSettings(prompt=prompt, window_frames=window)
+    work = live.show(stream.frames(), settings, Edge(url, key), Screen())
+    if not asyncio.run(_until_told(work)):
         sys.exit(INTERRUPTED)
 
 

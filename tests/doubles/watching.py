@@ -30,6 +30,8 @@ class Stream:
         self.frames: list[Any] = []
         self.changed = asyncio.Condition()
         self.answers: asyncio.Queue[Any] = asyncio.Queue()
+        self.is_left = False
+        """Whether nothing more will be sent."""
         self.is_ended = False
         self.reads = asyncio.Event()
         self.reads.set()
@@ -59,6 +61,9 @@ class Stream:
                 else:
                     self.frames.append(request.frame)
                 self.changed.notify_all()
+        async with self.changed:
+            self.is_left = True
+            self.changed.notify_all()
 
 
 class WatchingRoom(pb_grpc.VisionServiceServicer):
@@ -85,6 +90,8 @@ class WatchingRoom(pb_grpc.VisionServiceServicer):
             while True:
                 answer = await stream.answers.get()
                 try:
+                    if answer is None:
+                        return
                     if isinstance(answer, MeshError):
                         raise answer
                     yield answer

@@ -15,10 +15,10 @@ def typed():
 def test_the_help_names_every_command(typed):
     told = typed("--help")
     assert told.exit_code == 0
-    assert all(word in told.output for word in ("up", "demo", "models"))
+    assert all(word in told.output for word in ("up", "demo", "watch", "models"))
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "models"])
+@pytest.mark.parametrize("command", ["up", "demo", "watch", "models"])
 def test_every_command_has_help(typed, command):
     assert "Usage: " in typed(command, "--help").output
 
@@ -44,3 +44,9 @@ def test_trouble_is_one_line_and_exit_code_1(monkeypatch, capsys):
         cli.main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("sensorium: the profile gpu is not there yet")
+
+
+def test_a_video_that_is_not_there_is_told_whether_or_not_a_mesh_is(typed, tmp_path):
+    told = typed("watch", str(tmp_path / "nothing.mp4"), "--url", "http://127.0.0.1:9")
+    assert isinstance(told.exception, Trouble)
+    assert "there is no video" in str(told.exception)

@@ -1,0 +1,146 @@
+"""Watches frames with a mesh over gRPC, through its edge: newest frames out, answers in, and a new
+stream where the old one broke. It knows no camera.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.aio
+from mesh.types.v1 import image_pb2
+from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
+from mesh.vision.v1 import watch_pb2 as pb
+
+from sensorium.video.capture import Frame
+from services.chassis import errors, status, transport
+
+RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where a mesh is, and who calls."""
+
+    url: str = "http://127.0.0.1:8080"
+    key: str = ""
+    """The key of a mesh that asks for one."""
+
+    def channel(self) -> grpc.aio.Channel:
+        """Open a channel, which the caller closes."""
+        at = urlsplit(self.url if "://" in self.url else f"http://{self.url}")
+        options = transport.CLIENT_OPTIONS
+        if at.scheme == "https":
+            target = f"{at.hostname}:{at.port or 443}"
+            return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options)
+        return grpc.aio.insecure_channel(f"{at.hostname}:{at.port or 80}", options)
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What shows the key."""
+        return (("authorization", f"Bearer {self.key}"),) if self.key else ()
+
+
+async def watch(
+    frames: AsyncIterable[Frame], settings: pb.WatchSettings, edge: Edge
+) -> AsyncGenerator[pb.WatchResponse, None]:
+    """Tell what the mesh says of the frames, until they end and the last of them is answered.
+
+    While the mesh cannot be reached, or has too much to do, frames are dropped and it is tried
+    again. Raises a `MeshError` that does not pass, and what `frames` raises. Close it to end early.
+    """
+    newest = _Newest()
+    following = asyncio.create_task(newest.follow(frames))
+    failures = 0
+    try:
+        async with edge.channel() as channel:
+            stub = pb_grpc.VisionServiceStub(channel)
+            while True:
+                broken = None
+                try:
+                    async with aclosing(_stream(stub, newest, settings, edge)) as answers:
+                        async for answer in answers:
+                            failures = 0
+                            yield answer
+                except errors.MeshError as failed:
+                    if newest.is_ended:
+                        # What ended the frames is told first.
+                        await following
+                        raise
+                    if not failed.passes:
+                        raise
+                    broken = failed
+                if newest.is_ended:
+                    break
+                await asyncio.sleep(_wait(broken, failures))
+                failures += 1
+        await following
+    finally:
+        following.cancel()
+
+
+async def _stream(
+    stub: Any, newest: "_Newest", settings: pb.WatchSettings, edge: Edge
+) -> AsyncGenerator[pb.WatchResponse, None]:
+    line = newest.requests(settings)
+    call = stub.Watch(line, metadata=edge.metadata)
+    try:
+        async for answer in call:
+            yield answer
+    except grpc.RpcError as failed:
+        raise status.from_rpc_error(failed) from None
+    finally:
+        call.cancel()
+        newest.turn_away()
+
+
+def _wait(broken: errors.MeshError | None, failures: int) -> float:
+    wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+    told = broken.retry_after if broken else None
+    return max(wait, told.total_seconds()) if told else wait
+
+
+class _Newest:
+    """The newest frame that was not sent yet, for one stream at a time."""
+
+    def __init__(self) -> None:
+        self.is_ended = False
+        self._frame: Frame | None = None
+        self._came = asyncio.Event()
+        self._streams = 0
+
+    async def follow(self, frames: AsyncIterable[Frame]) -> None:
+        try:
+            async for frame in frames:
+                self._frame = frame
+                self._came.set()
+        finally:
+            self.is_ended = True
+            self._came.set()
+
+    def turn_away(self) -> None:
+        # The call that read the requests before has ended, and does not end who writes them.
+        self._streams += 1
+        self._came.set()
+
+    async def requests(self, settings: pb.WatchSettings) -> AsyncIterator[pb.WatchRequest]:
+        mine = self._streams
+        yield pb.WatchRequest(settings=settings)
+        while mine == self._streams:
+            frame, self._frame = self._frame, None
+            if frame is not None:
+                yield pb.WatchRequest(frame=_frame_to_pb(frame))
+            elif self.is_ended:
+                return
+            else:
+                self._came.clear()
+                await self._came.wait()
+
+
+def _frame_to_pb(frame: Frame) -> image_pb2.Image:
+    image = image_pb2.Image(data=frame.data)
+    image.capture_time.FromMicroseconds(round(frame.captured * 1e6))
+    return image
