@@ -1,7 +1,8 @@
-"""An engine that answers every chat at once with the same words: what is left is what lies before
-it. Run as `python -m bench.mock_engine HOST:PORT`.
+"""An engine that answers every chat with the same words, at once or after a fixed time: what is
+left is what lies before it. Run as `python -m bench.mock_engine HOST:PORT [SECONDS]`.
 """
 
+import asyncio
 import json
 import sys
 from typing import Any
@@ -25,11 +26,28 @@ ANSWER = json.dumps(
         "usage": {"prompt_tokens": 9, "completion_tokens": 7, "total_tokens": 16},
     }
 ).encode()
+EVENTS = (
+    b"".join(
+        b"data: " + json.dumps({"model": "mock"} | it).encode() + b"\n\n"
+        for it in (
+            {"choices": [{"index": 0, "delta": {"content": "The shelf holds four red boxes."}}]},
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+            {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 7}},
+        )
+    )
+    + b"data: [DONE]\n\n"
+)
+SECONDS = web.AppKey("seconds", float)
 MODELS: dict[str, Any] = {"object": "list", "data": [{"id": "mock", "object": "model"}]}
 
 
 async def _chat(request: web.Request) -> web.Response:
-    await request.read()
+    body = await request.read()
+    # No picture is so long without it: what it says is not read, because that would take time.
+    streams = b'"stream":true' in body[:200] + body[-2_000:]
+    await asyncio.sleep(request.app[SECONDS])
+    if streams:
+        return web.Response(body=EVENTS, content_type="text/event-stream")
     return web.Response(body=ANSWER, content_type="application/json")
 
 
@@ -44,6 +62,7 @@ async def _health(request: web.Request) -> web.Response:
 def main() -> None:
     """Serve until a signal ends the process."""
     app = web.Application(client_max_size=1 << 27)
+    app[SECONDS] = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     app.router.add_post("/v1/chat/completions", _chat)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/health", _health)

@@ -62,18 +62,8 @@ async def mesh(engine: Part, **vision: str) -> AsyncIterator[Parts]:
     async with AsyncExitStack() as stack:
         parts = Parts({"engine": engine})
         at = {name: f"127.0.0.1:{_free_port()}" for name in ("vision", "bridge", "edge", "admin")}
-        room = {
-            "LISTEN": at["vision"],
-            "ENGINE_URL": f"http://{engine.at}/v1",
-            "DRAIN_SECONDS": "1",
-        }
         parts.running["vision"] = await stack.enter_async_context(
-            part(
-                at["vision"],
-                ("-m", "services.vision"),
-                probes.grpc_health(at["vision"], "mesh.vision.v1.VisionService"),
-                environment={f"VISION_{name.upper()}": it for name, it in (room | vision).items()},
-            )
+            vision_room(engine, at["vision"], **vision)
         )
         parts.running["bridge"] = await stack.enter_async_context(
             part(
@@ -93,6 +83,20 @@ async def mesh(engine: Part, **vision: str) -> AsyncIterator[Parts]:
 
 
 @asynccontextmanager
+async def vision_room(engine: Part, at: str = "", **settings: str) -> AsyncIterator[Part]:
+    """Run the vision room alone on an engine for a block."""
+    at = at or f"127.0.0.1:{_free_port()}"
+    room = {"LISTEN": at, "ENGINE_URL": f"http://{engine.at}/v1", "DRAIN_SECONDS": "1"}
+    async with part(
+        at,
+        ("-m", "services.vision"),
+        probes.grpc_health(at, "mesh.vision.v1.VisionService"),
+        environment={f"VISION_{name.upper()}": it for name, it in (room | settings).items()},
+    ) as running:
+        yield running
+
+
+@asynccontextmanager
 async def llama(parallel: int = 2) -> AsyncIterator[Part]:
     """Run the aisle model on llama.cpp for a block."""
     port = _free_port()
@@ -108,11 +112,11 @@ async def llama(parallel: int = 2) -> AsyncIterator[Part]:
 
 
 @asynccontextmanager
-async def mock() -> AsyncIterator[Part]:
-    """Run an engine that answers at once for a block."""
+async def mock(seconds: float = 0.0) -> AsyncIterator[Part]:
+    """Run an engine that answers after so many seconds for a block."""
     at = f"127.0.0.1:{_free_port()}"
     ready = probes.http(f"http://{at}/health")
-    async with part(at, ("-m", "bench.mock_engine", at), ready) as engine:
+    async with part(at, ("-m", "bench.mock_engine", at, str(seconds)), ready) as engine:
         yield engine
 
 
