@@ -3,13 +3,17 @@ that started it. What it says is not believed here, only carried.
 """
 
 import asyncio
+import logging
 import os
 import resource
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
+
+_log = logging.getLogger(__name__)
 
 _KNOWN: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 """What the process needs of the environment, in which secrets stand."""
@@ -50,7 +54,9 @@ async def running(module: str, *arguments: str) -> AsyncIterator[Child]:
         process.stdin.close()
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        code = await process.wait()
+        if code not in (0, -signal.SIGKILL):
+            _log.warning("a decoder broke down", extra={"decoder": module, "code": code})
         # What it said and nobody read would keep its pipe open.
         await process.stdout.read()
 

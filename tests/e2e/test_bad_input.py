@@ -8,6 +8,7 @@ import grpc
 import pytest
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2_grpc as pb_grpc
+from mesh.jobs.v1.session_service_pb2_grpc import SessionServiceStub
 
 from services.chassis import limits
 from tests.e2e import clients
@@ -143,11 +144,8 @@ async def test_the_unknown_type_error_names_the_types_there_are(mesh):
 
 
 async def test_an_rpc_that_is_not_built_yet_says_so(mesh):
-    async with mesh.http.get("/mesh/v1/media/x") as answer:
-        told = await answer.json()
-    assert answer.status == 501
-    assert "Get is not built yet" in told["message"]
-    async with mesh.http.get("/mesh/v1/vision/device") as answer:
-        told = await answer.json()
-    assert answer.status == 501
-    assert "GetDevice" in told["message"]
+    stub = SessionServiceStub(mesh.grpc)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.AnalyzeAudio().read()
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "AnalyzeAudio is not built yet" in refused.value.details()
