@@ -25,8 +25,10 @@ STEP_SECONDS: Final = 0.6
 """The new audio before another pass."""
 PAUSE_SECONDS: Final = 0.7
 """The silence that ends an utterance: longer than a breath."""
-TRIM_SECONDS: Final = 12.0
-"""From this length on a window is cut at the end of a committed sentence."""
+TRIM_SECONDS: Final = 8.0
+"""From this length on a window is cut at the end of a committed sentence: with twelve, passes cost
+half as much again and err no less.
+"""
 CUT_SECONDS: Final = 18.0
 """From this length on a window is cut at any committed word."""
 MOST_SECONDS: Final = 26.0

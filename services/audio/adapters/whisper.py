@@ -29,6 +29,8 @@ _TAIL_SECONDS: Final = 3.0
 _TOKENS_PER_SECOND: Final = 6
 """Nobody speaks more; a model that loops would."""
 _SPARE_TOKENS: Final = 16
+_TEMPERATURES: Final = (0.0, 0.4)
+"""A text that repeats itself is tried once more, not five times: somebody waits for it."""
 _FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
 
 
@@ -100,7 +102,9 @@ class WhisperTranscriber:
                     samples, beam_size=1, temperature=0, max_new_tokens=most, **options
                 )
             case Care.CLOSING:
-                return self._whisper.transcribe(samples, **options)  # type: ignore[no-any-return]
+                return self._whisper.transcribe(  # type: ignore[no-any-return]
+                    samples, temperature=_TEMPERATURES, **options
+                )
             case Care.BULK:
                 return self._batches.transcribe(  # type: ignore[no-any-return]
                     samples, batch_size=_BATCH, **options

@@ -1,5 +1,7 @@
+import asyncio
 import json
 import random
+import resource
 import struct
 from contextlib import aclosing
 
@@ -7,8 +9,8 @@ import numpy as np
 import pytest
 
 from services.chassis import limits
-from services.chassis.errors import InvalidInput
-from services.media import audio
+from services.chassis.errors import Internal, InvalidInput
+from services.media import audio, child
 from tests.doubles import recordings
 from tests.doubles.recordings import encoded, silence, tone
 
@@ -210,3 +212,41 @@ async def decoded_or_refused(data: bytes) -> bool:
         return len(await decoded(data)) > 0
     except InvalidInput as refused:
         return bool(refused.violations)
+
+
+def mp4_that_counts(samples: int) -> bytes:
+    """An MP4 of a few bytes whose tables claim so many samples."""
+    whole = bytearray(encoded(tone(0.2), "mp4", "aac"))
+    at = whole.index(b"stsz") + 8
+    whole[at : at + 8] = (1).to_bytes(4, "big") + samples.to_bytes(4, "big")
+    at = whole.index(b"stsc") + 12
+    whole[at + 4 : at + 8] = samples.to_bytes(4, "big")
+    return bytes(whole)
+
+
+@pytest.mark.parametrize("samples", [10_000_000, 2**31 - 1])
+async def test_a_recording_that_claims_millions_of_samples_costs_the_room_nothing(samples):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert await decoded_or_refused(mp4_that_counts(samples)) in (True, False)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
+
+
+async def test_who_stops_listening_ends_the_process(monkeypatch):
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def noted(*arguments: str, **options: object) -> asyncio.subprocess.Process:
+        started.append(await start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(child.asyncio, "create_subprocess_exec", noted)
+    async with aclosing(audio.decode(encoded(tone(300)), field="audio")) as blocks:
+        await anext(blocks)
+        assert started[0].returncode is None
+    assert started[0].returncode is not None
+
+
+async def test_a_decoder_that_cannot_start_is_our_mistake(monkeypatch):
+    monkeypatch.setattr(child.sys, "executable", "/bin/false")
+    with pytest.raises(Internal):
+        await decoded(encoded(tone(1)))
