@@ -61,7 +61,7 @@ async def mesh(engine: Part, **vision: str) -> AsyncIterator[Parts]:
     """Run vision, bridge and edge on an engine for a block; `vision` are settings of the room."""
     async with AsyncExitStack() as stack:
         parts = Parts({"engine": engine})
-        at = {name: f"127.0.0.1:{_free_port()}" for name in ("vision", "bridge", "edge", "admin")}
+        at = {name: f"127.0.0.1:{free_port()}" for name in ("vision", "bridge", "edge", "admin")}
         parts.running["vision"] = await stack.enter_async_context(
             vision_room(engine, at["vision"], **vision)
         )
@@ -85,7 +85,7 @@ async def mesh(engine: Part, **vision: str) -> AsyncIterator[Parts]:
 @asynccontextmanager
 async def vision_room(engine: Part, at: str = "", **settings: str) -> AsyncIterator[Part]:
     """Run the vision room alone on an engine for a block."""
-    at = at or f"127.0.0.1:{_free_port()}"
+    at = at or f"127.0.0.1:{free_port()}"
     room = {"LISTEN": at, "ENGINE_URL": f"http://{engine.at}/v1", "DRAIN_SECONDS": "1"}
     async with part(
         at,
@@ -99,7 +99,7 @@ async def vision_room(engine: Part, at: str = "", **settings: str) -> AsyncItera
 @asynccontextmanager
 async def llama(parallel: int = 2) -> AsyncIterator[Part]:
     """Run the aisle model on llama.cpp for a block."""
-    port = _free_port()
+    port = free_port()
     command = (
         *("-m", "sensorium.engines.llama", "--model", str(AISLE / "aisle.gguf")),
         *("--mmproj", str(AISLE / "aisle-mmproj.gguf"), "--alias", "aisle"),
@@ -114,7 +114,7 @@ async def llama(parallel: int = 2) -> AsyncIterator[Part]:
 @asynccontextmanager
 async def mock(seconds: float = 0.0) -> AsyncIterator[Part]:
     """Run an engine that answers after so many seconds for a block."""
-    at = f"127.0.0.1:{_free_port()}"
+    at = f"127.0.0.1:{free_port()}"
     ready = probes.http(f"http://{at}/health")
     async with part(at, ("-m", "bench.mock_engine", at, str(seconds)), ready) as engine:
         yield engine
@@ -123,7 +123,7 @@ async def mock(seconds: float = 0.0) -> AsyncIterator[Part]:
 @asynccontextmanager
 async def litellm(program: str, engine: Part) -> AsyncIterator[Part]:
     """Run LiteLLM's proxy, installed at `program`, before an engine for a block."""
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         config.write_text(
@@ -212,7 +212,8 @@ async def _is_ready(ready: Probe) -> bool:
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

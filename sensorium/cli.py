@@ -98,6 +98,8 @@ def _addresses(running: mesh.Mesh) -> Table:
     table.add_row("REST", f"{running.url}/mesh/v1/")
     table.add_row("gRPC", f"{running.address} (mesh.{{jobs,vision,reasoning,audio}}.v1)")
     table.add_row("vlm-node's clients", f"{running.url}/api/v1/jobs")
+    table.add_row("", f"ws://{running.address}/api/v1/ws")
+    table.add_row("VILA's clients", f"ws://{running.address}/vila")
     table.add_row("health", f"{running.url}/healthz")
     return table
 

@@ -4,7 +4,7 @@ stream where the old one broke. It knows no camera.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from sensorium.video.capture import Frame
 from services.chassis import errors, status, transport
 
 RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+REFUSAL_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,16 @@ async def watch(
 async def _stream(
     stub: Any, newest: "_Newest", settings: pb.WatchSettings, edge: Edge
 ) -> AsyncGenerator[pb.WatchResponse, None]:
-    line = newest.requests(settings)
-    call = stub.Watch(line, metadata=edge.metadata)
+    accepted = asyncio.Event()
+    call = stub.Watch(newest.requests(settings, accepted), metadata=edge.metadata)
     try:
+        # Why a stream is refused is lost where something is being written to it; and the refusal
+        # comes a moment after the metadata.
+        await call.initial_metadata()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFUSAL_SECONDS):
+                await call.code()
+        accepted.set()
         async for answer in call:
             yield answer
     except grpc.RpcError as failed:
@@ -95,6 +103,7 @@ async def _stream(
     finally:
         call.cancel()
         newest.turn_away()
+        accepted.set()
 
 
 def _wait(broken: errors.MeshError | None, failures: int) -> float:
@@ -126,8 +135,11 @@ class _Newest:
         self._streams += 1
         self._came.set()
 
-    async def requests(self, settings: pb.WatchSettings) -> AsyncIterator[pb.WatchRequest]:
+    async def requests(
+        self, settings: pb.WatchSettings, accepted: asyncio.Event
+    ) -> AsyncIterator[pb.WatchRequest]:
         mine = self._streams
+        await accepted.wait()
         yield pb.WatchRequest(settings=settings)
         while mine == self._streams:
             frame, self._frame = self._frame, None

@@ -31,6 +31,10 @@ _KINDS: Final = {code: kind for kind, code in CODES.items()} | {
     grpc.StatusCode.ALREADY_EXISTS: errors.Conflict,
 }
 DETAILS_KEY: Final = "grpc-status-details-bin"
+_BROKE_OFF: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
+"""What the library itself says of a stream whose end came while a request was being written to it;
+what it ended with is lost.
+"""
 
 
 def code_of(error: errors.MeshError) -> grpc.StatusCode:
@@ -77,6 +81,8 @@ def to_status(error: errors.MeshError) -> status_pb2.Status:
 def from_rpc_error(failed: grpc.RpcError) -> errors.MeshError:
     """Read the error that another room raised from what its call failed with."""
     code, message = failed.code(), failed.details() or ""
+    if (code, message) == _BROKE_OFF:
+        return errors.Unavailable("the stream broke off")
     kind = _KINDS.get(code, errors.Internal)
     trailers: Any = failed.trailing_metadata() or ()
     for key, value in trailers:

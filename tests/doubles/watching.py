@@ -71,6 +71,7 @@ class WatchingRoom(pb_grpc.VisionServiceServicer):
 
     def __init__(self) -> None:
         self.streams: list[Stream] = []
+        self.refuses: MeshError | None = None
         self.opened = asyncio.Condition()
         self.address = ""
 
@@ -81,6 +82,9 @@ class WatchingRoom(pb_grpc.VisionServiceServicer):
         return self.streams[place]
 
     async def Watch(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:
+        if self.refuses is not None:
+            raise self.refuses
+        await context.send_initial_metadata(())
         stream = Stream()
         async with self.opened:
             self.streams.append(stream)

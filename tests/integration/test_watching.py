@@ -63,12 +63,10 @@ async def test_a_stream_that_breaks_is_opened_again_with_its_settings(room):
 
 
 async def test_what_does_not_pass_is_raised(room):
-    sent = asyncio.Queue()
-    async with watched(watching.Edge(room.address), frames_of(sent)) as answers:
-        answer = asyncio.create_task(anext(answers))
-        (await room.stream()).fail(errors.InvalidInput("that is no question"))
+    room.refuses = errors.InvalidInput("that is no question")
+    async with watched(watching.Edge(room.address), few_frames()) as answers:
         with pytest.raises(errors.InvalidInput, match="no question"):
-            await answer
+            await anext(answers)
 
 
 async def test_a_mesh_that_is_never_there_is_told_when_the_frames_end(monkeypatch):
@@ -118,12 +116,9 @@ async def test_a_file_is_watched_on_the_terminal_to_its_end(room, tmp_path, caps
 
 
 async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):
-    shown = asyncio.create_task(
-        live.show(few_frames(), SETTINGS, watching.Edge(room.address), Screen())
-    )
-    (await room.stream()).fail(errors.InvalidInput("that is no question"))
+    room.refuses = errors.InvalidInput("that is no question")
     with pytest.raises(Trouble, match="no question"):
-        await shown
+        await live.show(few_frames(), SETTINGS, watching.Edge(room.address), Screen())
 
 
 async def frames_of(queue):

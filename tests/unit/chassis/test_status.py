@@ -98,3 +98,9 @@ def test_a_code_outside_the_table_is_internal():
     received = status.from_rpc_error(Failed(grpc.StatusCode.DATA_LOSS, "", ()))
     assert type(received) is errors.Internal
     assert str(received) == "data loss"
+
+
+def test_a_stream_that_ended_while_it_was_written_may_be_opened_again():
+    failed = Failed(grpc.StatusCode.INTERNAL, "Internal error from Core")
+    assert isinstance(status.from_rpc_error(failed), errors.Unavailable)
+    assert isinstance(status.from_rpc_error(Failed(grpc.StatusCode.INTERNAL, "")), errors.Internal)

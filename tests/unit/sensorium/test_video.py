@@ -133,6 +133,7 @@ async def test_a_callback_that_returns_a_task_is_waited_for_and_then_has_the_new
     await within(entered.wait())
     for i in range(2, 50):
         camera.show(b"%d" % i)
+    await asyncio.to_thread(camera.seen)
     entered.clear()
     opened.set()
     await within(entered.wait())
@@ -215,6 +216,7 @@ class FakeCamera:
     def __init__(self):
         self._changed = threading.Condition()
         self._shown = []
+        self._is_looking = False
 
     def show(self, data):
         self._push(Frame(data, 0.0))
@@ -225,6 +227,10 @@ class FakeCamera:
     def end(self):
         self._push(None)
 
+    def seen(self):
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._is_looking and not self._shown, timeout=5)
+
     def _push(self, it):
         with self._changed:
             self._shown.append(it)
@@ -233,11 +239,14 @@ class FakeCamera:
     def frames(self, source, look, stop):
         while True:
             with self._changed:
+                self._is_looking = True
+                self._changed.notify_all()
                 if not self._changed.wait_for(lambda: self._shown or stop.is_set(), timeout=0.05):
                     continue
                 if stop.is_set():
                     return
                 it = self._shown.pop(0)
+                self._is_looking = False
             if it is None:
                 return
             if isinstance(it, OSError):
