@@ -4,7 +4,8 @@ goes in, and text comes out that grows from tentative to committed to segments.
 A word is committed when two passes over a growing window agree on it (local agreement), or when its
 speaker has paused; it never changes afterwards. Windows begin where somebody speaks and are cut at
 committed words, so that silence costs nothing and a pass never more than half a minute. It knows no
-clock, no session and no engine.
+clock, no session and no engine. It is long because every step reads and moves the same places in
+one window: parts of it would have to share all of its state.
 """
 
 from collections import deque

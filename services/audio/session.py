@@ -1,5 +1,6 @@
 """One live session: bytes come in over streams that may break off, text goes out to who follows. It
-lives on between streams, and works on what it has. It knows neither the wire nor an engine.
+lives on between streams, and works on what it has. It knows neither the wire nor an engine. It is
+long because its streams and its own life meet in one state, which has to be read as a whole.
 """
 
 import asyncio

@@ -91,4 +91,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Refuse: what earlier versions keep in one row stands in two tables now."""
-    raise NotImplementedError("restore the database from before the upgrade")
+    raise RuntimeError("restore the database from before the upgrade")
