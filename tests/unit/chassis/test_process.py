@@ -14,3 +14,43 @@ assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
 
 def test_a_process_holds_as_many_connections_as_the_system_allows_it():
     subprocess.run([sys.executable, "-c", SCRIPT], check=True)
+
+
+TALKING = """
+import asyncio
+from services.chassis import process
+import grpc
+
+
+async def main():
+    server = grpc.aio.server()
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+
+    async def talk():
+        while True:
+            try:
+                await channel.unary_unary("/mesh/Nothing")(b"")
+            except grpc.RpcError:
+                pass
+
+    talking = asyncio.create_task(talk())
+    codes = set()
+    for _ in range(60):
+        started = [asyncio.create_subprocess_exec("/bin/true") for _ in range(4)]
+        for running in await asyncio.gather(*started):
+            codes.add(await running.wait())
+    talking.cancel()
+    await channel.close()
+    await server.stop(None)
+    print(codes, flush=True)
+
+
+process.run("test", main)
+"""
+
+
+def test_programs_that_it_starts_while_grpc_talks_begin_unharmed():
+    done = subprocess.run([sys.executable, "-c", TALKING], check=True, capture_output=True)
+    assert done.stdout == b"{0}\n", done.stderr.decode()[-2000:]
