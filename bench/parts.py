@@ -74,6 +74,8 @@ async def mesh(engine: Part, **vision: str) -> AsyncIterator[Parts]:
                     "BRIDGE_LISTEN": at["bridge"],
                     "BRIDGE_JOBS_TARGET": NOWHERE,
                     "BRIDGE_VISION_TARGET": at["vision"],
+                    "BRIDGE_REASONING_TARGET": NOWHERE,
+                    "BRIDGE_AUDIO_TARGET": NOWHERE,
                     "BRIDGE_DRAIN_SECONDS": "1",
                 },
             )

@@ -79,6 +79,8 @@ async def _bridge() -> AsyncIterator[parts.Part]:
         "BRIDGE_LISTEN": at,
         "BRIDGE_JOBS_TARGET": parts.NOWHERE,
         "BRIDGE_VISION_TARGET": room,
+        "BRIDGE_REASONING_TARGET": parts.NOWHERE,
+        "BRIDGE_AUDIO_TARGET": parts.NOWHERE,
         "BRIDGE_DRAIN_SECONDS": "0",
     }
     ready = probes.http(f"http://{at}/healthz")

@@ -1,7 +1,9 @@
 import asyncio
 import signal
 
+from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
 from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
+from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
@@ -20,10 +22,14 @@ async def main() -> None:
     async with (
         client.channel(config.jobs_target) as jobs,
         client.channel(config.vision_target) as vision,
+        client.channel(config.reasoning_target) as reasoning,
+        client.channel(config.audio_target) as audio,
     ):
         stubs = {
             "JobService": jobs_grpc.JobServiceStub(jobs),
             "VisionService": vision_grpc.VisionServiceStub(vision),
+            "ReasoningService": reasoning_grpc.ReasoningServiceStub(reasoning),
+            "AudioService": audio_grpc.AudioServiceStub(audio),
         }
         spoken = dialects(queue_workers=config.type_limits.get("caption_v1"))
         served = (*spoken, documentation.of(spoken))

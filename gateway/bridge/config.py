@@ -21,6 +21,10 @@ class BridgeConfig(Config):
     """Where the jobs room serves gRPC, as host:port."""
     vision_target: str = Field(pattern=r"^[^:\s]+:\d{1,5}$")
     """Where the vision room serves gRPC, as host:port."""
+    reasoning_target: str = Field(pattern=r"^[^:\s]+:\d{1,5}$")
+    """Where the reasoning room serves gRPC, as host:port."""
+    audio_target: str = Field(pattern=r"^[^:\s]+:\d{1,5}$")
+    """Where the audio room serves gRPC, as host:port."""
     drain_seconds: float = Field(default=10.0, ge=0, le=600)
     """How long requests in flight may finish after SIGTERM before they are cut. Zero cuts at once.
     """

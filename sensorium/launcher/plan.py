@@ -170,6 +170,8 @@ def _bridge(listen: str, rooms: dict[str, str]) -> Program:
             "BRIDGE_LISTEN": listen,
             "BRIDGE_JOBS_TARGET": rooms[names.JOBS],
             "BRIDGE_VISION_TARGET": rooms[names.VISION],
+            "BRIDGE_REASONING_TARGET": rooms[names.REASONING],
+            "BRIDGE_AUDIO_TARGET": rooms[names.AUDIO],
             "BRIDGE_DRAIN_SECONDS": DRAIN_SECONDS,
         },
     )

@@ -14,14 +14,18 @@ from services.chassis import client
 from tests.doubles import edge as edges
 
 
+def config(**told: Any) -> BridgeConfig:
+    """A bridge's settings; rooms that are not told are down."""
+    rooms = {f"{it}_target": edges.NOWHERE for it in ("jobs", "vision", "reasoning", "audio")}
+    return BridgeConfig(**({"listen": "127.0.0.1:0"} | rooms | told))
+
+
 @asynccontextmanager
 async def bridging(vision: str, **options: Any) -> AsyncIterator[str]:
     """Serve the bridge for a block, which is given its address."""
-    config = BridgeConfig(
-        listen="127.0.0.1:0", jobs_target=edges.NOWHERE, vision_target=vision, drain_seconds=1
-    )
+    told = config(vision_target=vision, drain_seconds=1)
     async with client.channel(vision) as channel:
         stubs = {"VisionService": vision_grpc.VisionServiceStub(channel)}
         app: web.Application = server.application(dialects(), stubs, sockets(**options))
-        async with server.running(config, app) as address:
+        async with server.running(told, app) as address:
             yield address

@@ -17,7 +17,6 @@ from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
-from gateway.bridge.config import BridgeConfig
 from gateway.bridge.dialects import dialects
 from services.chassis import client
 from services.chassis.config import RoomConfig
@@ -26,6 +25,7 @@ from services.chassis.server import Server
 from services.jobs.adapters.postgres import Database
 from services.jobs.rpc import JobServicer
 from tests.doubles import bad_media, media_keeping, postgres
+from tests.doubles import bridge as bridges
 from tests.doubles.bad_media import Bad
 from tests.doubles.chat_rooms import vision_room
 from tests.doubles.engine_server import EngineServer, engine_server
@@ -71,7 +71,7 @@ async def vision(engine: EngineServer) -> AsyncIterator[vision_grpc.VisionServic
 
 @in_module
 async def http(jobs: str, vision: vision_grpc.VisionServiceStub) -> AsyncIterator[Any]:
-    config = BridgeConfig(listen="127.0.0.1:0", jobs_target=jobs, vision_target="unused:1")
+    config = bridges.config(jobs_target=jobs)
     async with client.channel(jobs) as channel:
         stubs = {"VisionService": vision, "JobService": jobs_grpc.JobServiceStub(channel)}
         async with (

@@ -14,11 +14,11 @@ import pytest_asyncio
 from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
 
 from gateway.bridge import server
-from gateway.bridge.config import BridgeConfig
 from gateway.bridge.dialects import dialects
 from gateway.openapi import documentation
 from services.chassis import client, errors, limits
 from services.chassis.config import ConfigError
+from tests.doubles import bridge as bridges
 from tests.doubles import edge as edges
 from tests.doubles import rooms
 
@@ -66,12 +66,7 @@ def application(channel):
 
 @in_module
 async def bridge(mesh):
-    config = BridgeConfig(
-        listen="127.0.0.1:0",
-        jobs_target=mesh.targets["jobs"],
-        vision_target=mesh.targets["vision"],
-        drain_seconds=5,
-    )
+    config = bridges.config(jobs_target=mesh.targets["jobs"], drain_seconds=5)
     async with (
         client.channel(config.jobs_target) as channel,
         server.running(config, application(channel)) as address,
@@ -197,9 +192,7 @@ async def test_a_body_over_the_limit_is_refused_in_plain_text(url, http, receive
 
 
 async def test_a_room_that_is_down_is_told(http):
-    config = BridgeConfig(
-        listen="127.0.0.1:0", jobs_target=edges.NOWHERE, vision_target=edges.NOWHERE
-    )
+    config = bridges.config()
     async with (
         client.channel(config.jobs_target) as channel,
         server.running(config, application(channel)) as address,
@@ -250,7 +243,7 @@ async def test_a_failing_dialect_ends_in_an_error_and_the_bridge_lives(bridge, h
 
 
 async def test_a_taken_port_is_told(bridge):
-    config = BridgeConfig(listen=bridge, jobs_target=edges.NOWHERE, vision_target=edges.NOWHERE)
+    config = bridges.config(listen=bridge)
     async with client.channel(config.jobs_target) as channel:
         with pytest.raises(ConfigError, match="the port is taken"):
             async with server.running(config, application(channel)):
@@ -260,11 +253,8 @@ async def test_a_taken_port_is_told(bridge):
 async def test_the_process_lets_a_request_finish_when_it_is_told_to_stop(http, mesh):
     gate = rooms.Gate()
     mesh.answers[f"{SERVICE}/GetJob"].insert(0, gate)
-    told = {
-        "BRIDGE_LISTEN": "127.0.0.1:0",
-        "BRIDGE_JOBS_TARGET": mesh.targets["jobs"],
-        "BRIDGE_VISION_TARGET": mesh.targets["vision"],
-    }
+    rooms_told = {f"BRIDGE_{room.upper()}_TARGET": at for room, at in mesh.targets.items()}
+    told = {"BRIDGE_LISTEN": "127.0.0.1:0", **rooms_told}
     bridge = await asyncio.create_subprocess_exec(
         *COMMAND, env=os.environ | told, stderr=asyncio.subprocess.PIPE
     )
@@ -293,8 +283,8 @@ async def test_a_process_without_its_settings_says_which_and_ends():
     _, told = await asyncio.wait_for(bridge.communicate(), 30)
     assert bridge.returncode == 2
     assert b"BRIDGE_LISTEN" in told
-    assert b"BRIDGE_JOBS_TARGET" in told
-    assert b"BRIDGE_VISION_TARGET" in told
+    for room in (b"JOBS", b"VISION", b"REASONING", b"AUDIO"):
+        assert b"BRIDGE_%s_TARGET" % room in told
 
 
 async def logged(process, message):

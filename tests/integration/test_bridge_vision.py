@@ -12,9 +12,9 @@ import pytest_asyncio
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import forms, server
-from gateway.bridge.config import BridgeConfig
 from gateway.bridge.dialects import dialects
 from services.chassis import client, errors, limits
+from tests.doubles import bridge as bridges
 from tests.doubles import edge as edges
 from tests.doubles import rooms
 
@@ -55,12 +55,7 @@ def application(channel):
 
 @in_module
 async def bridge(mesh):
-    config = BridgeConfig(
-        listen="127.0.0.1:0",
-        jobs_target=edges.NOWHERE,
-        vision_target=mesh.targets["vision"],
-        drain_seconds=5,
-    )
+    config = bridges.config(vision_target=mesh.targets["vision"], drain_seconds=5)
     async with (
         client.channel(config.vision_target) as channel,
         server.running(config, application(channel)) as address,
@@ -226,9 +221,7 @@ async def test_the_health_of_the_model_does_not_hide_the_bridges_own(url, http, 
 
 
 async def test_a_room_that_is_down_is_unhealthy_and_every_picture_is_told_so(http):
-    config = BridgeConfig(
-        listen="127.0.0.1:0", jobs_target=edges.NOWHERE, vision_target=edges.NOWHERE
-    )
+    config = bridges.config()
     async with (
         client.channel(config.vision_target) as channel,
         server.running(config, application(channel)) as address,

@@ -49,8 +49,9 @@ def test_rooms_are_told_where_their_engines_and_peers_are():
     assert programs[names.WORKER].environment["JOBS_REASONING_TARGET"] == listen
     assert programs[plan.EDGE_CONFIG].environment["GATEWAY_REASONING_TARGET"] == listen
     bridge = programs[names.BRIDGE].environment
-    assert bridge["BRIDGE_JOBS_TARGET"] == programs[names.JOBS].environment["JOBS_LISTEN"]
-    assert bridge["BRIDGE_VISION_TARGET"] == programs[names.VISION].environment["VISION_LISTEN"]
+    for room in (names.JOBS, names.VISION, names.REASONING, names.AUDIO):
+        listen = programs[room].environment[f"{room.upper()}_LISTEN"]
+        assert bridge[f"BRIDGE_{room.upper()}_TARGET"] == listen
 
 
 def test_the_jobs_room_and_its_workers_share_a_folder_of_media():
