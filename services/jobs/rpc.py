@@ -102,6 +102,12 @@ class SessionServicer(session_pb_grpc.SessionServiceServicer):
         )
         yield  # makes this a stream
 
+    async def GetSession(
+        self, request: session_pb.GetSessionRequest, context: Context
+    ) -> session_pb.GetSessionResponse:
+        """Not built yet."""
+        raise Unimplemented("GetSession is not built yet", remedy="ask again in a later version")
+
 
 def _job_id(
     request: pb.GetJobRequest | pb.RetryJobRequest | pb.CancelJobRequest | pb.WatchJobRequest,
