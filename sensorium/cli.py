@@ -1,5 +1,5 @@
-"""The command line: `sensorium up`, `demo`, `watch` and `models`. It turns what was typed into
-calls and what went wrong into one line and an exit code.
+"""The command line: `sensorium up`, `demo`, `watch`, `listen` and `models`. It turns what was typed
+into calls and what went wrong into one line and an exit code.
 """
 
 import asyncio
@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from mesh.audio.v1.audio_service_pb2 import TranscribeSettings
 from mesh.vision.v1.watch_pb2 import WatchSettings
 from rich.table import Table
 
-from sensorium import live
+from sensorium import captions, live
+from sensorium.audio import AudioStream, Microphone
 from sensorium.console import Screen
 from sensorium.demo.story import show
+from sensorium.edge import Edge
 from sensorium.errors import Trouble
 from sensorium.launcher import mesh, profile
 from sensorium.video import VideoStream
-from sensorium.watching import Edge
 from sensorium.weights.commands import models
 
 INTERRUPTED: Final = 130
@@ -119,13 +121,19 @@ def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
         sys.exit(INTERRUPTED)
 
 
+_url = click.option(
+    "--url", default="http://127.0.0.1:8080", show_default=True, help="The address of the mesh."
+)
+_key = click.option(
+    "--key", envvar="SENSORIUM_KEY", default="", help="Your key, also $SENSORIUM_KEY."
+)
+
+
 @commands.command("watch")
 @click.argument("source")
 @click.option("--prompt", default="", help="What to ask of the frames.")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True,
-    help="The address of the mesh.",
-)  # fmt: skip
-@click.option("--key", envvar="SENSORIUM_KEY", default="", help="Your key, also $SENSORIUM_KEY.")
+@_url
+@_key
 @click.option("--window", type=click.IntRange(1, 16), default=1, show_default=True,
     help="How many frames an answer looks at.",
 )  # fmt: skip
@@ -141,6 +149,31 @@ def watch_video(source: str, prompt: str, url: str, key: str, window: int, fps: 
     settings = WatchSettings(prompt=prompt, window_frames=window)
     work = live.show(stream.frames(), settings, Edge(url, key), Screen())
     if not asyncio.run(_until_told(work)):
+        sys.exit(INTERRUPTED)
+
+
+@commands.command("listen")
+@click.argument("source")
+@click.option(
+    "--language", default="", help="The language spoken, such as en (default: found out)."
+)
+@click.option("--hint", "hints", multiple=True,
+    help="A name or term that may be said, as it should be written; may be given again.",
+)  # fmt: skip
+@click.option("--fast", is_flag=True, help="Send a file as fast as it is taken.")
+@_url
+@_key
+def listen_live(
+    source: str, language: str, hints: tuple[str, ...], fast: bool, url: str, key: str
+) -> None:
+    """Show what is said while it is said: in a FILE, at a microphone (mic, or mic:NAME as the
+    system's sound names it), or in a recording on standard input (-).
+    """
+    kind, _, name = source.partition(":")
+    heard = Microphone(name) if kind == "mic" else sys.stdin.buffer if source == "-" else source
+    settings = TranscribeSettings(language=language, hints=hints)
+    audio = AudioStream(heard, fast=fast).chunks()
+    if not asyncio.run(_until_told(captions.show(audio, settings, Edge(url, key), Screen()))):
         sys.exit(INTERRUPTED)
 
 

@@ -39,10 +39,8 @@ class Screen:
 
     def _show(self, name: str, text: str, style: str) -> None:
         colour = COLOURS[zlib.crc32(name.encode()) % len(COLOURS)]
-        # A process may not move the cursor or ring the bell.
-        shown = "".join(sign if sign.isprintable() else " " for sign in text)
         self.console.print(
-            Text.assemble((f"{name:>{NAME_WIDTH}} ", colour), ("| ", "dim"), (shown, style))
+            Text.assemble((f"{name:>{NAME_WIDTH}} ", colour), ("| ", "dim"), (plain(text), style))
         )
 
     def tell(self, text: str, style: str = "") -> None:
@@ -54,6 +52,11 @@ class _Terminal(Console):
     def on_broken_pipe(self) -> None:
         # Nobody reads any more, as after `| head`; what runs goes on until it is told to stop.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def plain(text: str) -> str:
+    """Take from a text what a process or a model may not do: move the cursor, ring the bell."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _read(line: str) -> tuple[int, str]:

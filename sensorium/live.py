@@ -7,10 +7,11 @@ from collections.abc import AsyncIterable
 from mesh.vision.v1 import watch_pb2 as pb
 from rich.text import Text
 
-from sensorium.console import Screen
+from sensorium.console import Screen, plain
+from sensorium.edge import Edge
 from sensorium.errors import Trouble
 from sensorium.video import Frame
-from sensorium.watching import Edge, watch
+from sensorium.watching import watch
 from services.chassis.errors import MeshError
 
 
@@ -29,15 +30,10 @@ async def show(
 
 def _told(answer: pb.WatchResponse) -> Text | None:
     if answer.HasField("notice"):
-        return Text(_plain(answer.notice.message), "yellow")
+        return Text(plain(answer.notice.message), "yellow")
     age = f"{answer.age.ToTimedelta().total_seconds():5.2f} s old  "
     if answer.unchanged:
         return Text(f"{age}nothing new", "dim")
     if answer.done:
-        return Text.assemble((age, "cyan"), _plain(answer.text))
+        return Text.assemble((age, "cyan"), plain(answer.text))
     return None
-
-
-def _plain(text: str) -> str:
-    # A model may not move the cursor or ring the bell.
-    return "".join(sign if sign.isprintable() else " " for sign in text)

@@ -4,45 +4,17 @@ stream where the old one broke. It knows no camera.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import aclosing, suppress
-from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import urlsplit
+from contextlib import aclosing
+from typing import Any
 
 import grpc
-import grpc.aio
 from mesh.types.v1 import image_pb2
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 from mesh.vision.v1 import watch_pb2 as pb
 
+from sensorium.edge import Edge, until_accepted, wait_seconds
 from sensorium.video.capture import Frame
-from services.chassis import errors, status, transport
-
-RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-REFUSAL_SECONDS: Final = 0.05
-
-
-@dataclass(frozen=True)
-class Edge:
-    """Where a mesh is, and who calls."""
-
-    url: str = "http://127.0.0.1:8080"
-    key: str = ""
-    """The key of a mesh that asks for one."""
-
-    def channel(self) -> grpc.aio.Channel:
-        """Open a channel, which the caller closes."""
-        at = urlsplit(self.url if "://" in self.url else f"http://{self.url}")
-        options = transport.CLIENT_OPTIONS
-        if at.scheme == "https":
-            target = f"{at.hostname}:{at.port or 443}"
-            return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options)
-        return grpc.aio.insecure_channel(f"{at.hostname}:{at.port or 80}", options)
-
-    @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """What shows the key."""
-        return (("authorization", f"Bearer {self.key}"),) if self.key else ()
+from services.chassis import errors, status
 
 
 async def watch(
@@ -76,7 +48,7 @@ async def watch(
                     broken = failed
                 if newest.is_ended:
                     break
-                await asyncio.sleep(_wait(broken, failures))
+                await asyncio.sleep(wait_seconds(broken, failures))
                 failures += 1
         await following
     finally:
@@ -89,12 +61,7 @@ async def _stream(
     accepted = asyncio.Event()
     call = stub.Watch(newest.requests(settings, accepted), metadata=edge.metadata)
     try:
-        # Why a stream is refused is lost where something is being written to it; and the refusal
-        # comes a moment after the metadata.
-        await call.initial_metadata()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REFUSAL_SECONDS):
-                await call.code()
+        await until_accepted(call)
         accepted.set()
         async for answer in call:
             yield answer
@@ -104,12 +71,6 @@ async def _stream(
         call.cancel()
         newest.turn_away()
         accepted.set()
-
-
-def _wait(broken: errors.MeshError | None, failures: int) -> float:
-    wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-    told = broken.retry_after if broken else None
-    return max(wait, told.total_seconds()) if told else wait
 
 
 class _Newest:

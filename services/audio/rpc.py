@@ -24,6 +24,8 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         self, request_iterator: AsyncIterator[pb.TranscribeRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeResponse]:
         """Transcribe while the audio arrives."""
+        # A client writes nothing before it knows that it is let in.
+        await context.send_initial_metadata(())
         first = await anext(request_iterator, None)
         if first is None or not first.HasField("settings"):
             raise InvalidInput.field(

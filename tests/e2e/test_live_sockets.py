@@ -11,8 +11,9 @@ from mesh.vision.v1.watch_pb2 import WatchSettings
 from websockets.asyncio.client import connect
 
 from models.aisle.world import draw, random_scene
+from sensorium.edge import Edge
 from sensorium.video import VideoStream
-from sensorium.watching import Edge, watch
+from sensorium.watching import watch
 from tests.doubles.videos import video
 
 SCENE = random_scene(random.Random(11))

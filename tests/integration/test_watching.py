@@ -7,8 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from mesh.vision.v1 import watch_pb2 as pb
 
-from sensorium import live, watching
+from sensorium import edge, live, watching
 from sensorium.console import Screen
+from sensorium.edge import Edge
 from sensorium.errors import Trouble
 from sensorium.video import Frame, VideoStream
 from services.chassis import errors
@@ -22,20 +23,20 @@ SETTINGS = pb.WatchSettings(prompt="What?", window_frames=2)
 
 @pytest.fixture
 async def room(monkeypatch):
-    monkeypatch.setattr(watching, "RETRY_SECONDS", (0.02,))
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
     async with watching_room() as room:
         yield room
 
 
 @asynccontextmanager
-async def watched(edge, frames):
-    async with asyncio.timeout(20), aclosing(watching.watch(frames, SETTINGS, edge)) as answers:
+async def watched(mesh, frames):
+    async with asyncio.timeout(20), aclosing(watching.watch(frames, SETTINGS, mesh)) as answers:
         yield answers
 
 
 async def test_frames_go_out_with_their_time_and_answers_come_in(room):
     sent = asyncio.Queue()
-    async with watched(watching.Edge(room.address), frames_of(sent)) as answers:
+    async with watched(Edge(room.address), frames_of(sent)) as answers:
         sent.put_nowait(Frame(b"one", 1_700_000_000.5))
         answer = asyncio.create_task(anext(answers))
         stream = await room.stream()
@@ -49,7 +50,7 @@ async def test_frames_go_out_with_their_time_and_answers_come_in(room):
 
 async def test_a_stream_that_breaks_is_opened_again_with_its_settings(room):
     sent = asyncio.Queue()
-    async with watched(watching.Edge(room.address), frames_of(sent)) as answers:
+    async with watched(Edge(room.address), frames_of(sent)) as answers:
         answer = asyncio.create_task(anext(answers))
         for i in range(3):
             stream = await room.stream(count=i + 1)
@@ -64,14 +65,14 @@ async def test_a_stream_that_breaks_is_opened_again_with_its_settings(room):
 
 async def test_what_does_not_pass_is_raised(room):
     room.refuses = errors.InvalidInput("that is no question")
-    async with watched(watching.Edge(room.address), few_frames()) as answers:
+    async with watched(Edge(room.address), few_frames()) as answers:
         with pytest.raises(errors.InvalidInput, match="no question"):
             await anext(answers)
 
 
 async def test_a_mesh_that_is_never_there_is_told_when_the_frames_end(monkeypatch):
-    monkeypatch.setattr(watching, "RETRY_SECONDS", (0.02,))
-    async with watched(watching.Edge(f"http://{edges.NOWHERE}"), few_frames()) as answers:
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
+    async with watched(Edge(f"http://{edges.NOWHERE}"), few_frames()) as answers:
         with pytest.raises(errors.Unavailable):
             await anext(answers)
 
@@ -79,14 +80,14 @@ async def test_a_mesh_that_is_never_there_is_told_when_the_frames_end(monkeypatc
 async def test_a_key_is_shown_to_an_edge_that_asks_for_one(room, tmp_path):
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(tmp_path, {"vision": room.address}, jwks_file=file) as edge:
-        async with watched(watching.Edge(edge.url, keys.ACME), few_frames()) as answers:
+    async with edges.running(tmp_path, {"vision": room.address}, jwks_file=file) as guarded:
+        async with watched(Edge(guarded.url, keys.ACME), few_frames()) as answers:
             answer = asyncio.create_task(anext(answers))
             stream = await room.stream()
             stream.reply("A man.")
             assert (await answer).text == "A man."
             assert stream.tenant == "acme"
-        async with watched(watching.Edge(edge.url), few_frames()) as answers:
+        async with watched(Edge(guarded.url), few_frames()) as answers:
             with pytest.raises(errors.Unauthenticated):
                 await anext(answers)
 
@@ -95,7 +96,7 @@ async def test_a_file_is_watched_on_the_terminal_to_its_end(room, tmp_path, caps
     path = tmp_path / "aisle.mp4"
     path.write_bytes(video(frames=10, rate=50))
     frames = VideoStream(source=str(path)).frames()
-    shown = asyncio.create_task(live.show(frames, SETTINGS, watching.Edge(room.address), Screen()))
+    shown = asyncio.create_task(live.show(frames, SETTINGS, Edge(room.address), Screen()))
     stream = await room.stream()
     await stream.until(lambda it: it.frames)
     answer = pb.WatchResponse(text="An \x1b[31maisle.", done=True)
@@ -118,7 +119,7 @@ async def test_a_file_is_watched_on_the_terminal_to_its_end(room, tmp_path, caps
 async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):
     room.refuses = errors.InvalidInput("that is no question")
     with pytest.raises(Trouble, match="no question"):
-        await live.show(few_frames(), SETTINGS, watching.Edge(room.address), Screen())
+        await live.show(few_frames(), SETTINGS, Edge(room.address), Screen())
 
 
 async def frames_of(queue):

@@ -15,10 +15,10 @@ def typed():
 def test_the_help_names_every_command(typed):
     told = typed("--help")
     assert told.exit_code == 0
-    assert all(word in told.output for word in ("up", "demo", "watch", "models"))
+    assert all(word in told.output for word in ("up", "demo", "watch", "listen", "models"))
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "watch", "models"])
+@pytest.mark.parametrize("command", ["up", "demo", "watch", "listen", "models"])
 def test_every_command_has_help(typed, command):
     assert "Usage: " in typed(command, "--help").output
 
@@ -50,3 +50,14 @@ def test_a_video_that_is_not_there_is_told_whether_or_not_a_mesh_is(typed, tmp_p
     told = typed("watch", str(tmp_path / "nothing.mp4"), "--url", "http://127.0.0.1:9")
     assert isinstance(told.exception, Trouble)
     assert "there is no video" in str(told.exception)
+
+
+@pytest.mark.parametrize(("source", "told"), [
+    ("nothing.ogg", "there is no recording at nothing.ogg"),
+    ("mic:nowhere", "the audio cannot be read"),
+    ("-", "the audio cannot be read"),
+])  # fmt: skip
+def test_audio_that_is_not_there_is_told_whether_or_not_a_mesh_is(typed, source, told):
+    heard = typed("listen", source, "--url", "http://127.0.0.1:9")
+    assert isinstance(heard.exception, Trouble)
+    assert told in str(heard.exception)

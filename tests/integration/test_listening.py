@@ -1,0 +1,178 @@
+"""The client of live speech with a real audio room: cut lines, sources that break, refusals, and
+what a terminal shows.
+"""
+
+import asyncio
+import json
+from contextlib import aclosing
+
+import pytest
+from mesh.audio.v1 import audio_service_pb2 as pb
+from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
+
+from sensorium import captions, edge
+from sensorium.audio import AudioStream, listen, listening
+from sensorium.console import Screen
+from sensorium.edge import Edge
+from sensorium.errors import Trouble
+from services.audio.config import AudioConfig
+from services.audio.core import Audio
+from services.audio.rpc import AudioServicer
+from services.chassis import errors
+from services.chassis.server import Server
+from tests.doubles import edge as edges
+from tests.doubles import keys
+from tests.doubles.recordings import encoded, silence
+from tests.doubles.relay import relay
+from tests.doubles.speech_of_tones import ToneTranscriber, pcm16, said, spoken
+from tests.integration.test_audio import SERVICE
+
+SETTINGS = pb.TranscribeSettings(language="en")
+WORDS = [1, 2, 3, 4, 6, 7, 8, 9] * 4
+
+
+@pytest.fixture
+async def room(monkeypatch):
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
+    async with Audio(ToneTranscriber()) as core:
+        server = Server(AudioConfig(listen="127.0.0.1:0", drain_seconds=1))
+        register = pb_grpc.add_AudioServiceServicer_to_server
+        server.add(register, AudioServicer(core), SERVICE, health=core.health)
+        async with server.running() as address:
+            yield address
+
+
+async def heard(audio, mesh, settings=SETTINGS):
+    async with asyncio.timeout(40), aclosing(listen(audio, settings, mesh)) as answers:
+        return [it async for it in answers]
+
+
+async def test_speech_comes_back_as_partials_segments_and_the_whole(room):
+    answers = await heard(paced(pcm16(spoken(WORDS))), Edge(room))
+    kinds = [it.WhichOneof("message") for it in answers]
+    assert (set(kinds), kinds[-1]) == ({"partial_text", "segment", "final"}, "final")
+    assert answers[-1].final.text == said(WORDS)
+    assert segments(answers) == said(WORDS).split()
+
+
+async def test_a_line_that_is_cut_again_and_again_changes_nothing(room, caplog):
+    data, cuts = pcm16(spoken(WORDS)), 0
+
+    async def cutting(line):
+        nonlocal cuts
+        for at in range(0, len(data), 16_000):
+            yield data[at : at + 16_000]
+            if at % 64_000 == 0:
+                line.drop()
+                cuts += 1
+            await asyncio.sleep(0.01)
+
+    async with relay(f"http://{room}") as line:
+        answers = await heard(cutting(line), Edge(line.url))
+    final = answers[-1].final
+    assert final.text == said(WORDS)
+    assert final.duration.ToMilliseconds() == len(data) // 32
+    assert segments(answers) == said(WORDS).split()
+    assert sum(it.HasField("final") for it in answers) == 1
+    assert cuts > 5
+    assert "taken up again" in caplog.text
+
+
+async def test_a_final_answer_that_was_lost_is_asked_for_again(room):
+    async with relay(f"http://{room}") as line:
+
+        async def audio():
+            yield pcm16(spoken(WORDS))
+            cut.set_result(None)
+
+        cut = asyncio.get_running_loop().create_future()
+        cut.add_done_callback(lambda _: line.drop())
+        answers = await heard(audio(), Edge(line.url))
+    assert answers[-1].final.text == said(WORDS)
+
+
+async def test_audio_that_breaks_off_is_told_after_what_was_heard_of_it(room):
+    async def breaking():
+        yield pcm16(spoken(WORDS))
+        raise Trouble("the cable is out")
+
+    async with asyncio.timeout(20), aclosing(listen(breaking(), SETTINGS, Edge(room))) as told:
+        while not (answer := await anext(told)).HasField("final"):
+            pass
+        assert answer.final.text == said(WORDS)
+        with pytest.raises(Trouble, match="cable"):
+            await anext(told)
+
+
+async def test_audio_that_never_comes_is_told_without_a_mesh():
+    async def nothing():
+        raise Trouble("there is no microphone")
+        yield b""
+
+    with pytest.raises(Trouble, match="no microphone"):
+        await heard(nothing(), Edge(edges.NOWHERE))
+
+
+async def test_silence_and_nothing_at_all_are_heard_as_nothing(room):
+    for data in (pcm16(silence(2)), b""):
+        answers = await heard(paced(data), Edge(room))
+        assert [it.final.text for it in answers if it.HasField("final")] == [""]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (pb.TranscribeSettings(language="tlh"), "language"),
+        (pb.TranscribeSettings(session_id="x", resume_token="y"), "no such session"),
+    ],
+)
+async def test_what_does_not_pass_is_raised(room, settings, told):
+    with pytest.raises(errors.MeshError, match=told):
+        await heard(paced(bytes(32_000)), Edge(room), settings)
+
+
+async def test_a_mesh_that_is_not_there_is_given_up_in_the_end(monkeypatch):
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
+    monkeypatch.setattr(listening, "PATIENCE_SECONDS", 0.1)
+    with pytest.raises(errors.Unavailable):
+        await heard(paced(bytes(32_000)), Edge(edges.NOWHERE))
+
+
+async def test_a_key_is_shown_to_an_edge_that_asks_for_one(room, tmp_path):
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(keys.PUBLIC_KEYS))
+    async with edges.running(tmp_path, {"audio": room}, jwks_file=file) as guarded:
+        answers = await heard(paced(pcm16(spoken(WORDS))), Edge(guarded.url, keys.ACME))
+        assert answers[-1].final.text == said(WORDS)
+        with pytest.raises(errors.Unauthenticated):
+            await heard(paced(bytes(32_000)), Edge(guarded.url))
+
+
+async def test_a_recording_is_shown_on_a_terminal_to_its_end(room, tmp_path, capsys):
+    path = tmp_path / "talk.flac"
+    path.write_bytes(encoded(spoken(WORDS), "flac", "flac"))
+    audio = AudioStream(str(path), fast=True).chunks()
+    async with asyncio.timeout(40):
+        await captions.show(audio, SETTINGS, Edge(room), Screen())
+    lines = capsys.readouterr().out.splitlines()
+    transcript = lines.index("Transcript ( 0:16.0, en)")
+    assert lines[transcript + 1 :] == [said(WORDS)]
+    shown = [line.rsplit("  ", 1) for line in lines[: transcript - 1]]
+    assert " ".join(text for _, text in shown) == said(WORDS)
+    assert shown[0][0] == " 0:00.0 -  0:15.8"
+
+
+async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):
+    settings = pb.TranscribeSettings(language="tlh")
+    with pytest.raises(Trouble, match="not one that this model knows"):
+        await captions.show(paced(bytes(32_000)), settings, Edge(room), Screen())
+
+
+def segments(answers):
+    return [word for it in answers if it.HasField("segment") for word in it.segment.text.split()]
+
+
+async def paced(data):
+    for at in range(0, len(data), 32_000):
+        yield data[at : at + 32_000]
+        await asyncio.sleep(0.02)
