@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from PIL import Image, ImageChops
 
 from models.aisle.world import Look, Scene, Worker, random_look, random_scene, render
+from services.chassis.pool import Account, Pool
 from services.engine.domain import Answer, FinishReason
 from services.media.glance import Glance, glance
 from services.vision.live import domain, stream
@@ -90,7 +91,7 @@ async def watched(*, cadence: float, threshold: float) -> Watched:
     """Watch the sequence through the state of a stream."""
     rng = random.Random(5)
     look, scene = random_look(rng), _with_boxes(rng)
-    of = stream.Stream(threshold=threshold)
+    of = stream.Stream(Account(Pool(1 << 30, holders=1)), threshold=threshold)
     of.set(domain.Settings(cadence=cadence))
     pictures = await _pictures(scene, look)
     next_change, changes, noticed = rng.uniform(*CHANGE_SECONDS), [], []

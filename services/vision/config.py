@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.chassis.limits import MEBIBYTE
 from services.engine.config import EngineConfig
 from services.engine.ollama_names import OllamaModel
 from services.media.config import MediaConfig
@@ -36,6 +37,11 @@ class VisionConfig(EngineConfig, MediaConfig):
     """The address of the jobs room, which keeps uploads. Empty: no reference to one is known."""
     streams: int = Field(default=256, ge=1, le=1_000)
     """The most streams of frames at once; further ones are refused at their start."""
+    stream_bytes: int = Field(default=512 * MEBIBYTE, ge=MEBIBYTE)
+    """The most bytes of frames that all streams keep, beside those that are being answered: half of
+    it in equal parts, half for whoever needs more. A frame that finds no room is dropped, and its
+    watcher told.
+    """
     change_threshold: float = Field(default=0.06, ge=0, le=1)
     """How much of the full scale the most changed part of a frame must differ from the frame that
     was answered last, to be worth another answer, where the watcher says nothing. Zero: each is.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from services.chassis.errors import MeshError
+from services.chassis.pool import Account, Pool
 from services.engine.domain import Answer, FinishReason
 from services.vision.live.domain import Frame, Notice, Seen, Settings, Shot, Still, Whole
 from services.vision.live.stream import Ask, Look, Over, Stream, Tell, Wait
@@ -37,11 +38,15 @@ def frames(since: float, until: float, shade: int = 0, *, rate: int = 10) -> Ite
         yield number / rate, frame(number / rate, shade)
 
 
+def made(pool: Pool | None = None) -> Stream:
+    return Stream(Account(pool or Pool(1 << 40, holders=1)), threshold=THRESHOLD)
+
+
 @dataclass
 class Player:
     """Plays scripts; engine calls take `latency` seconds, and those of numbers in `fails` fail."""
 
-    stream: Stream = field(default_factory=lambda: Stream(threshold=THRESHOLD))
+    stream: Stream = field(default_factory=lambda: made())
     latency: float = 0.0
     fails: dict[int, MeshError] = field(default_factory=dict)
     told: list[tuple[float, Whole | Still | Notice]] = field(default_factory=list)
@@ -87,8 +92,8 @@ class Player:
                     assert shot is not None
                     self.shots.append(shot)
                     return (shot, now + self.latency), None
-                case Tell(still):
-                    self.told.append((now, still))
+                case Tell(reply):
+                    self.told.append((now, reply))
                 case Wait(wake):
                     return None, wake
                 case Over():

@@ -24,6 +24,7 @@ from services.media.glance import glance
 from services.vision import prompts
 from services.vision.config import VisionConfig
 from services.vision.live.domain import Frame, Piece, Reply, SentFrame, Settings, Shot
+from services.vision.live.gauges import Gauges
 from services.vision.live.outbox import Outbox
 from services.vision.live.stream import Ask, Look, Over, Stream, Tell, Wait, waits
 from services.vision.viewing import as_picture
@@ -38,11 +39,14 @@ PATIENCE_SECONDS: Final = 5.0
 class Carrier:
     """Carries one stream; used once."""
 
-    def __init__(self, chat: Chat, config: VisionConfig, clock: Clock) -> None:
+    def __init__(
+        self, stream: Stream, chat: Chat, config: VisionConfig, clock: Clock, gauges: Gauges
+    ) -> None:
+        self._stream = stream
         self._chat = chat
         self._config = config
         self._clock = clock
-        self._stream = Stream(threshold=config.change_threshold)
+        self._gauges = gauges
         self._outbox = Outbox()
         self._stirred = asyncio.Event()
         """Set by whatever comes."""
@@ -94,12 +98,16 @@ class Carrier:
                     await self._look(frame)
                 case Ask():
                     await self._ask()
-                case Tell(still):
-                    self._outbox.put(still)
+                case Tell(reply):
+                    self._say(reply)
                 case Wait(until):
                     await self._wait(until)
                 case Over():
                     return self._outbox.close()
+
+    def _say(self, reply: Reply) -> None:
+        self._gauges.told(reply)
+        self._outbox.put(reply)
 
     async def _wait(self, until: float | None) -> None:
         self._stirred.clear()
@@ -112,13 +120,11 @@ class Carrier:
         try:
             self._stream.looked(frame, frame.seen or await glance(frame.data, field="frame"))
         except InvalidInput as error:
-            self._outbox.put(self._stream.refused(frame, error))
+            self._say(self._stream.refused(frame, error))
 
     async def _ask(self) -> None:
         shot = None
-        patience = asyncio.get_running_loop().call_later(
-            PATIENCE_SECONDS, self._outbox.put, waits()
-        )
+        patience = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._say, waits())
         try:
             # What waits is the window, which is bounded for itself and changes meanwhile.
             async with self._chat.turn(0):
@@ -129,7 +135,7 @@ class Carrier:
         except MeshError as error:
             if shot is None or not await self._blamed(shot, error):
                 now = self._clock.monotonic()
-                self._outbox.put(self._stream.failed(error, now, shot))
+                self._say(self._stream.failed(error, now, shot))
         finally:
             patience.cancel()
 
@@ -144,9 +150,9 @@ class Carrier:
             async for delta in deltas:
                 written.append(delta.text)
                 if shot.settings.deltas and delta.text:
-                    self._outbox.put(Piece(shot.number, shot.asked, delta.text))
+                    self._say(Piece(shot.number, shot.asked, delta.text))
         answer = _answer("".join(written), delta)
-        self._outbox.put(self._stream.answered(shot, answer, self._clock.monotonic()))
+        self._say(self._stream.answered(shot, answer, self._clock.monotonic()))
 
     async def _pictures(self, shot: Shot) -> list[Picture]:
         """Make frames fit for the model; what is no picture is told and left out."""
@@ -158,7 +164,7 @@ class Carrier:
                     frame.seen = await glance(frame.data, field="frame")
                 pictures.append(as_picture(made))
             except InvalidInput as error:
-                self._outbox.put(self._stream.refused(frame, error))
+                self._say(self._stream.refused(frame, error))
         return pictures
 
     def _pixels(self, shot: Shot) -> int:
@@ -178,7 +184,7 @@ class Carrier:
             try:
                 await image.require_decodable(frame.data, field="frame")
             except InvalidInput as damaged:
-                self._outbox.put(self._stream.refused(frame, damaged))
+                self._say(self._stream.refused(frame, damaged))
         if shot.fit == asked:
             return False
         self._stream.put_back(shot)

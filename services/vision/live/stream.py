@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.chassis.errors import Exhausted, InvalidInput, MeshError
+from services.chassis.pool import Account
 from services.engine.domain import Answer
 from services.vision.live.domain import (
     Age,
@@ -31,7 +32,8 @@ from services.vision.live.domain import (
 from services.vision.live.window import Window
 
 STILL_SECONDS: Final = 1.0
-"""The least seconds between two words that an answer still holds."""
+"""The least seconds between two words that an answer still holds, or that there is no room."""
+NO_ROOM: Final = "NO_ROOM_FOR_FRAMES"
 _AGAIN: Final = timedelta(seconds=1)
 _REFUSED_AGAIN: Final = timedelta(seconds=10)
 """What the engine refuses it will refuse again, unless the next frames are smaller."""
@@ -53,7 +55,7 @@ class Ask:
 class Tell:
     """Say this to the watcher."""
 
-    still: Still
+    reply: Still | Notice
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,12 @@ Step = Look | Ask | Tell | Wait | Over
 class Stream:
     """The state of one stream. `threshold` holds for settings that name none."""
 
-    def __init__(self, *, threshold: float) -> None:
+    def __init__(self, account: Account, *, threshold: float) -> None:
         self._threshold = threshold
         self._settings = Settings()
         self._asked = 0
         self._number = 0
-        self._window = Window()
+        self._window = Window(account)
         self._last: Whole | None = None
         """The answer that holds while nothing new is seen. None: no answer does."""
         self._before: Seen | None = None
@@ -87,6 +89,9 @@ class Stream:
         self._due = self._hold = self._told = 0.0
         """Before these, by the cadence, the engine and the last word, nothing is to be done."""
         self._dropped = self._skipped = 0
+        self._turned_away: Frame | None = None
+        """The newest frame for which there was no room, while the watcher does not know of it."""
+        self._warned = -STILL_SECONDS
         self._ended = False
 
     def set(self, settings: Settings) -> None:
@@ -101,7 +106,10 @@ class Stream:
 
     def add(self, frame: Frame) -> None:
         """Take a frame that has come."""
-        self._count(self._window.add(frame))
+        left = self._window.add(frame)
+        self._count(left)
+        if frame in left:
+            self._turned_away = frame
 
     def end(self) -> None:
         """Take note that nothing more will come; what is left is not held back any longer."""
@@ -109,9 +117,12 @@ class Stream:
 
     def next(self, now: float) -> Step:
         """Say what is to be done."""
+        warning = self._warned + STILL_SECONDS
+        if self._turned_away and (now >= warning or self._ended):
+            return self._warn(self._turned_away, now)
         untold = self._untold()
         if not untold or (self._ended and now < self._hold):
-            return Over() if self._ended else Wait()
+            return Over() if self._ended else Wait(warning if self._turned_away else None)
         held_back = max(self._due, self._hold)
         if now < held_back and not self._ended:
             return Wait(held_back)
@@ -189,6 +200,14 @@ class Stream:
             frame.fate = Fate.TOLD
         self._skipped += len(untold)
         return Tell(Still(last, _age(untold[-1], now), self._counts(now)))
+
+    def _warn(self, frame: Frame, now: float) -> Tell:
+        self._turned_away, self._warned = None, now
+        message = (
+            "all streams together hold as many frames as there is memory for, and this one was"
+            " dropped; send smaller frames, or fewer"
+        )
+        return Tell(Notice(Reason.OVERLOADED, message, NO_ROOM, frame_id=frame.id))
 
     def _counts(self, now: float) -> Counts:
         counts = Counts(self._dropped, self._skipped)

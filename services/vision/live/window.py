@@ -1,17 +1,22 @@
 """The frames of a stream that are kept: as many as one answer looks at, and no more bytes of them
-than the limits allow. It knows neither why frames come nor what becomes of them.
+than the limits and the other streams allow. It knows neither why frames come nor what becomes of
+them.
 """
 
 from collections.abc import Iterable, Iterator
 
 from services.chassis import limits
+from services.chassis.pool import Account
 from services.vision.live.domain import Frame, Spread
 
 
 class Window:
-    """Keeps the newest frame, and others by the spread. What it cannot keep, it gives back."""
+    """Keeps the newest frame, if there is room for it, and others by the spread. What it cannot
+    keep, it gives back.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        self._account = account
         self._frames: list[Frame] = []
         self._most = 1
         self._spread = Spread.NEWEST
@@ -41,22 +46,25 @@ class Window:
         taken = tuple(self._frames)
         if self._spread is Spread.SINCE_LAST_REPLY:
             self._frames.clear()
+            self._shrink()
         return taken
 
     def remove(self, frame: Frame) -> None:
         """Forget a frame, if it is kept."""
         if frame in self._frames:
             self._frames.remove(frame)
+            self._shrink()
 
     def _shrink(self) -> list[Frame]:
         left = []
-        while len(self._frames) > self._most or self._is_heavy():
+        while len(self._frames) > self._most or not self._has_room():
             left.append(self._frames.pop(self._least()))
         return left
 
-    def _is_heavy(self) -> bool:
+    def _has_room(self) -> bool:
         total = sum(len(it.data) for it in self._frames)
-        return len(self._frames) > 1 and total > limits.WINDOW_BYTES
+        is_heavy = len(self._frames) > 1 and total > limits.WINDOW_BYTES
+        return not is_heavy and self._account.hold(total)
 
     def _least(self) -> int:
         """Which frame can be done without: the oldest, or the one that leaves the least gap."""

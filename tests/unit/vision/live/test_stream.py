@@ -4,10 +4,11 @@ from datetime import timedelta
 import pytest
 
 from services.chassis.errors import Exhausted, InvalidInput, MeshError, Unavailable
+from services.chassis.pool import Account, Pool
 from services.vision.domain import Wish
 from services.vision.live.domain import Notice, Reason, Settings, Spread
-from services.vision.live.stream import Ask, Look, Over, Stream, Wait
-from tests.doubles.frame_scripts import DAY, THRESHOLD, Event, Player, Shade, frame, frames
+from services.vision.live.stream import NO_ROOM, Ask, Look, Over, Tell, Wait
+from tests.doubles.frame_scripts import DAY, Event, Player, Shade, frame, frames, made
 
 EVERY = Settings(threshold=0)
 SPREAD = Settings(window=4, spread=Spread.SINCE_LAST_REPLY, threshold=0)
@@ -141,7 +142,7 @@ def test_an_answer_under_way_is_of_the_settings_it_began_with_and_holds_no_longe
 
 
 def test_a_smaller_window_lets_frames_go() -> None:
-    stream = Stream(threshold=THRESHOLD)
+    stream = made()
     stream.set(Settings(window=3, threshold=0))
     for at in range(3):
         stream.add(frame(at))
@@ -197,7 +198,7 @@ def test_frames_of_answers_that_failed_are_counted_once_too() -> None:
 
 
 def test_a_refused_frame_is_left_out_and_the_others_of_its_window_are_answered() -> None:
-    stream = Stream(threshold=THRESHOLD)
+    stream = made()
     stream.set(Settings(window=3, threshold=0))
     for at in (1, 2, 3):
         stream.add(frame(at))
@@ -218,7 +219,7 @@ def test_a_refused_frame_is_left_out_and_the_others_of_its_window_are_answered()
 
 
 def test_a_frame_that_is_refused_at_a_glance_is_forgotten() -> None:
-    stream = Stream(threshold=THRESHOLD)
+    stream = made()
     player = Player(stream).play([(0, Settings()), (1, frame(1))])
     assert len(player.answers()) == 1
     stream.add(bad := frame(2))
@@ -228,7 +229,7 @@ def test_a_frame_that_is_refused_at_a_glance_is_forgotten() -> None:
 
 
 def test_a_glance_that_comes_after_new_settings_finds_the_frame_new() -> None:
-    stream = Stream(threshold=THRESHOLD)
+    stream = made()
     Player(stream).play([(0, Settings()), (1, frame(1))])
     stream.add(late := frame(2))
     assert stream.next(2) == Look(late)
@@ -252,3 +253,34 @@ def test_at_the_end_an_engine_that_is_down_is_not_waited_for() -> None:
     assert [type(it) for _, it in player.told] == [Notice]
     assert player.is_over
     assert player.stream.next(2.0) == Over()
+
+
+def test_a_frame_for_which_there_is_no_room_is_told_and_counted() -> None:
+    pool = Pool(2_000, holders=2)
+    other = Account(pool)
+    assert other.hold(1_400)
+    player = Player(stream=made(pool), latency=0.3)
+    player.play([(0, EVERY), *((at / 10, frame(at / 10, size=700)) for at in range(30))], until=2.9)
+    warned = [(at, it) for at, it in player.told if isinstance(it, Notice)]
+    assert [at for at, _ in warned] == pytest.approx([0, 1, 2])
+    assert {(it.reason, it.code) for _, it in warned} == {(Reason.OVERLOADED, NO_ROOM)}
+    assert warned[1][1].frame_id == "1"
+    assert player.answers() == []
+    assert other.hold(0)
+    player.play([(3, frame(3, size=700)), (4, None)])
+    (answer,) = player.answers()
+    assert (answer.frames[0].id, answer.counts.dropped) == ("3", 30)
+    assert player.is_over
+
+
+def test_a_stream_that_ends_without_room_says_so_at_once() -> None:
+    pool = Pool(2_000, holders=2)
+    stream = made(pool)
+    stream.add(frame(1, size=3_000))
+    assert isinstance(stream.next(1), Tell)
+    stream.add(frame(1.1, size=3_000))
+    assert stream.next(1.1) == Wait(2)
+    stream.end()
+    assert isinstance(stream.next(1.2), Tell)
+    assert stream.next(1.2) == Over()
+    assert pool.held == 0

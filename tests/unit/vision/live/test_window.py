@@ -3,13 +3,14 @@ import itertools
 import pytest
 
 from services.chassis import limits
+from services.chassis.pool import Account, Pool
 from services.vision.live.domain import Frame, Spread
 from services.vision.live.window import Window
 from tests.doubles.frame_scripts import frame
 
 
-def window(most: int, spread: Spread) -> Window:
-    made = Window()
+def window(most: int, spread: Spread, pool: Pool | None = None) -> Window:
+    made = Window(Account(pool or Pool(1 << 40, holders=1)))
     made.shape(most, spread)
     return made
 
@@ -88,3 +89,32 @@ def test_removing_a_frame_that_is_gone_is_no_mistake() -> None:
     some.remove(first)
     some.remove(first)
     assert kept(some) == []
+
+
+def test_what_all_keep_is_bounded_and_each_keeps_its_part() -> None:
+    pool = Pool(8_000, holders=4)
+    greedy, modest = (window(16, Spread.NEWEST, pool) for _ in range(2))
+    for at in range(20):
+        greedy.add(frame(at, size=500))
+        assert pool.held == sum(len(it.data) for it in greedy)
+    assert len(kept(greedy)) == 10
+    for at in range(20):
+        modest.add(frame(at, size=500))
+    assert kept(modest) == [18, 19]
+    greedy.take()
+    assert len(kept(greedy)) == 10
+    for it in greedy:
+        greedy.remove(it)
+    assert pool.held == 1_000
+    modest.add(frame(20, size=5_000))
+    assert kept(modest) == [20]
+
+
+@pytest.mark.parametrize("spread", Spread)
+def test_a_frame_for_which_there_is_no_room_is_given_back_alone(spread: Spread) -> None:
+    pool = Pool(2_000, holders=1)
+    small = window(4, spread, pool)
+    assert small.add(frame(0, size=1_500)) == []
+    left = small.add(frame(1, size=3_000))
+    assert [it.received for it in left] == [0, 1]
+    assert (kept(small), pool.held) == ([], 0)
