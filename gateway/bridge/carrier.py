@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Final
 
 from aiohttp import WSMsgType
@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 UNSENT: Final = 16
 """How many pieces wait for a client before the room is let wait for it too."""
+LINGER_SECONDS: Final = 120.0
+"""How long a call goes on for a client that is gone."""
 FAILED: Final = Close(Code.FAILED, "something failed inside the mesh")
 SLOW: Final = Close(Code.TRY_AGAIN_LATER, "what was sent was not read for too long")
 
@@ -49,15 +51,16 @@ class Carrier:
         self._sending: asyncio.Task[None] | None = None
         self._call: asyncio.Task[None] | None = None
         self._line: _Line | None = None
+        self._eased = asyncio.Event()
         self._tasks: asyncio.TaskGroup
 
     async def run(self) -> None:
         """Serve until the socket is closed, and leave nothing behind."""
         async with asyncio.TaskGroup() as self._tasks:
             try:
-                await self._read()
-            except ConnectionError:
-                pass
+                with suppress(ConnectionError):
+                    await self._read()
+                await self._linger()
             except Exception:
                 _log.exception("a socket failed")
                 await self._client.close(FAILED)
@@ -69,6 +72,9 @@ class Carrier:
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
+            while self._session.is_full:
+                self._eased.clear()
+                await self._eased.wait()
             patience = self._session.patience
             try:
                 async with asyncio.timeout_at(patience and loop.time() + patience):
@@ -83,6 +89,13 @@ class Carrier:
                     self._do(self._session.binary(message.data))
                 case _:
                     return
+
+    async def _linger(self) -> None:
+        self._do(self._session.left())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while (call := self._call) and not call.done():
+                    await asyncio.wait({call})
 
     def _do(self, actions: Actions) -> None:
         for action in actions:
@@ -130,9 +143,12 @@ class Carrier:
     async def _hold(self, ask: Ask, line: "_Line | None") -> None:
         error = None
         try:
+            if isinstance(ask, Converse):
+                await asyncio.sleep(ask.after)
             async with aclosing(self._answers(ask, line)) as answers:
                 async for answer in answers:
                     self._do(self._session.told(answer))
+                    self._eased.set()
                     while len(self._unsent) > UNSENT and self._sending:
                         await asyncio.wait({self._sending})
         except errors.MeshError as failed:
@@ -143,6 +159,7 @@ class Carrier:
             return
         self._call = None
         self._do(self._session.ended(error))
+        self._eased.set()
 
     async def _answers(self, ask: Ask, line: "_Line | None") -> AsyncGenerator[Any, None]:
         method = getattr(self._stubs[ask.service], ask.method)
@@ -161,7 +178,7 @@ class Carrier:
 
 
 class _Line:
-    """What waits for a room to take it: the newest."""
+    """What waits for a room to take it."""
 
     def __init__(self, opening: Converse) -> None:
         self._first = opening.request

@@ -63,8 +63,12 @@ class Listen(Ask):
 class Converse(Ask):
     """One call of the contract with a stream in both directions; `request` opens it."""
 
-    keeps: int
-    """How many of the newest that it is fed wait for the room; older ones are dropped."""
+    keeps: int | None
+    """How many of the newest that it is fed wait for the room; older ones are dropped. None: all
+    wait, and who feeds it sees to it that they are not too many.
+    """
+    after: float = 0.0
+    """How many seconds pass before it is opened."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,22 @@ class Session(Protocol):
     def ticked(self) -> Actions:
         """Take note that nothing came for as long as `patience` says."""
 
+    def left(self) -> Actions:
+        """Take note that the client is gone. The call under way may go on for a short while, to
+        get rid of what the client had sent; what is said is heard by nobody.
+        """
+        return (Leave(),)
+
     @property
     def patience(self) -> float | None:
         """How many seconds may pass without a message before `ticked` is told. None: any."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the client has to wait before more of it is read: until a call told something
+        or ended, and it is full no more.
+        """
+        return False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from mesh.types.v1 import chat_pb2, image_pb2
 from mesh.vision.v1 import watch_pb2 as pb
 from pydantic_core import from_json
 
-from gateway.bridge.session import Action, Converse, Feed, Leave, Say, Socket
+from gateway.bridge.session import Action, Converse, Feed, Leave, Say, Session, Socket
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import MeshError
 
@@ -34,7 +34,7 @@ _LATEST: Final = 4_102_444_800
 """A capture time later than the year 2100 is none."""
 
 
-class VilaSession:
+class VilaSession(Session):
     """One client of VILA's socket."""
 
     def __init__(self, prompt: str, clock: Clock) -> None:

@@ -17,7 +17,7 @@ from mesh.types.v1 import chat_pb2, image_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 
 from gateway.bridge.exchange import Ask
-from gateway.bridge.session import Action, Close, Code, Listen, Ping, Say, Socket
+from gateway.bridge.session import Action, Close, Code, Listen, Ping, Say, Session, Socket
 from services.chassis import errors, limits
 from services.chassis.clock import Clock, SystemClock
 
@@ -72,7 +72,7 @@ class _Pending:
         return taken
 
 
-class VlmNodeSession:
+class VlmNodeSession(Session):
     """One client of vlm-node's socket."""
 
     def __init__(self, batch: int, max_tokens: int, clock: Clock) -> None:
