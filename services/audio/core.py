@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Self
 
-from services.audio import pieces
+from services.audio import pieces, speakers
 from services.audio.domain import Model, Segment, Transcript, Transcription, Wish, Word
 from services.audio.live import Chunk, End, Opening, Resumption, Told
 from services.audio.pieces import Piece
-from services.audio.ports import Asked, Heard, Transcriber
+from services.audio.ports import Asked, Diarization, Diarizer, Heard, Transcriber
 from services.audio.session import Session
 from services.audio.sessions import Bounds, Sessions
 from services.audio.turns import Turns
@@ -36,6 +36,7 @@ class Audio:
     def __init__(
         self,
         transcriber: Transcriber,
+        diarizer: Diarizer | None = None,
         *,
         recordings_at_once: int = 8,
         decode_seconds: float = audio.DECODE_SECONDS,
@@ -43,6 +44,7 @@ class Audio:
         clock: Clock | None = None,
     ) -> None:
         self._transcriber = transcriber
+        self._diarizer = diarizer
         self._free_places = recordings_at_once
         self._decode_seconds = decode_seconds
         self._clock = clock or SystemClock()
@@ -53,12 +55,16 @@ class Audio:
         load = self._turns.take(self._transcriber.load, since=0.0)
         self._loading = asyncio.create_task(load)
         self._loading.add_done_callback(_log_loading)
+        if self._diarizer:
+            self._diarizer.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._sessions.close()
         self._loading.cancel()
         self._turns.close()
+        if self._diarizer:
+            await self._diarizer.close()
 
     async def health(self) -> None:
         """Raise unless the model is loaded."""
@@ -102,9 +108,13 @@ class Audio:
             opening,
             tenant,
             transcriber=self._transcriber,
+            diarization=self._diarization(),
             turns=self._turns,
             clock=self._clock,
         )
+
+    def _diarization(self) -> Diarization | None:
+        return self._diarizer.listen() if self._diarizer else None
 
     async def _loaded(self, wish: Wish) -> None:
         # Shielded: the load belongs to everybody, and goes on when one caller leaves.
@@ -120,16 +130,31 @@ class Audio:
             )
 
     async def _transcribe(self, recording: bytes, wish: Wish) -> Transcript:
+        diarization = self._diarization()
+        try:
+            transcript = await self._heard(recording, wish, diarization)
+            return await speakers.told_apart(transcript, diarization)
+        finally:
+            if diarization:
+                diarization.close()
+
+    async def _heard(
+        self, recording: bytes, wish: Wish, diarization: Diarization | None
+    ) -> Transcript:
         segments: list[Segment] = []
         seconds = 0.0
         asked = Asked(wish.language, wish.hints)
         blocks = audio.decode(recording, field="audio", decode_seconds=self._decode_seconds)
         async with aclosing(blocks):
             async for piece in pieces.cut(blocks, seconds=self._piece_seconds):
+                if diarization:
+                    diarization.feed(piece.samples)
                 language, heard = await self._hear(piece, asked)
                 segments += heard
                 seconds = piece.end_seconds
                 asked = replace(asked, language=asked.language or language)
+                if diarization:
+                    await diarization.room()
         return Transcript(tuple(segments), asked.language, seconds)
 
     def _piece_seconds(self) -> float:

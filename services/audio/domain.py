@@ -43,6 +43,8 @@ class Segment:
     """The same word by word, in order."""
     language: str = ""
     """As an ISO 639-1 code."""
+    speaker: str = ""
+    """Who speaks, such as `S1`. Empty: not told apart."""
 
     @property
     def confidence(self) -> float:
@@ -60,6 +62,8 @@ class Transcript:
     """As an ISO 639-1 code. Empty when nothing was said and no language was named."""
     duration_seconds: float
     """The length of the audio, silence included."""
+    speakers_told_apart: bool = False
+    """Whether each segment is one speaker's and says whose."""
 
     @property
     def text(self) -> str:
@@ -71,6 +75,18 @@ class Transcript:
         """The mean of all words', from 0 to 1. Zero: unknown."""
         words = [word for segment in self.segments for word in segment.words]
         return sum(it.confidence for it in words) / max(len(words), 1)
+
+
+@dataclass(frozen=True)
+class SpeakerTurn:
+    """A stretch in which one voice speaks."""
+
+    start_seconds: float
+    """Where it begins, from the start of the audio."""
+    end_seconds: float
+    """Where it ends."""
+    voice: int
+    """The same number is the same voice; it says nothing else."""
 
 
 @dataclass(frozen=True)

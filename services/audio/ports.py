@@ -1,11 +1,11 @@
-"""What the audio room needs of a speech engine."""
+"""What the audio room needs of engines: one that hears words, and one that tells voices apart."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from services.audio.domain import Segment
+from services.audio.domain import Segment, SpeakerTurn
 from services.media.audio import Samples
 
 VOICE_FRAME: Final = 512
@@ -79,4 +79,42 @@ class Transcriber(Protocol):
 
     def voice(self) -> Voice:
         """Begin to listen for voices in a stream. What it gives may be used in any thread."""
+        ...
+
+
+class Diarization(Protocol):
+    """Tells the voices of one recording or session apart."""
+
+    def feed(self, samples: Samples) -> None:
+        """Take the next samples. It never waits; when too much waits already, it gives up."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until more may be fed without giving up."""
+        ...
+
+    async def turns(self) -> Sequence[SpeakerTurn]:
+        """Tell who spoke when, in order of time and without overlap; once, after all was fed.
+        Raises `Unavailable` when it gave up, broke down or took too long.
+        """
+        ...
+
+    def close(self) -> None:
+        """Forget what was fed. May be called again."""
+        ...
+
+
+class Diarizer(Protocol):
+    """Tells voices apart, many recordings at once."""
+
+    def start(self) -> None:
+        """Begin to make ready, without waiting for it."""
+        ...
+
+    def listen(self) -> Diarization:
+        """Begin with a recording; whoever does closes what they get."""
+        ...
+
+    async def close(self) -> None:
+        """End it, with all that is under way."""
         ...

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from services.audio import speakers
 from services.audio.domain import Transcript, Word
 from services.audio.hearing import Hearing, Window
 from services.audio.live import (
@@ -24,7 +25,7 @@ from services.audio.live import (
     Told,
     Whole,
 )
-from services.audio.ports import Heard, Transcriber, Voice
+from services.audio.ports import Diarization, Heard, Transcriber, Voice
 from services.audio.turns import Turns
 from services.chassis import limits
 from services.chassis.clock import Clock
@@ -71,7 +72,14 @@ class Session:
     """A session. `run` is its life; `accept`, `end` and `follow` are for its streams."""
 
     def __init__(
-        self, opening: Opening, tenant: str, *, transcriber: Transcriber, turns: Turns, clock: Clock
+        self,
+        opening: Opening,
+        tenant: str,
+        *,
+        transcriber: Transcriber,
+        diarization: Diarization | None = None,
+        turns: Turns,
+        clock: Clock,
     ) -> None:
         self.id = secrets.token_urlsafe(12)
         self.token = secrets.token_urlsafe(24)
@@ -82,6 +90,7 @@ class Session:
         self.failure: MeshError | None = None
         self.final: Transcript | None = None
         self._transcriber = transcriber
+        self._diarization = diarization
         self._turns = turns
         self._clock = clock
         self._hearing = Hearing(opening.wish)
@@ -115,6 +124,8 @@ class Session:
         finally:
             if self._ending:
                 self._ending.cancel()
+            if self._diarization:
+                self._diarization.close()
             self._ear = None
             self._heard.beat()
             self._arrived.beat()
@@ -249,7 +260,8 @@ class Session:
             if window := self._hearing.window(stalled=not fresh):
                 await self._pass(window)
             elif self._hearing.is_ended:
-                self.final = self._hearing.transcript
+                transcript = self._hearing.transcript
+                self.final = await speakers.told_apart(transcript, self._diarization)
                 return
             self._heard.beat()
 
@@ -272,6 +284,8 @@ class Session:
         if not self._inbox:
             return
         samples, self._inbox = np.concatenate(self._inbox), []
+        if self._diarization:
+            self._diarization.feed(samples)
         self._hearing.feed(samples, await asyncio.to_thread(voice.feed, samples))
         if self._hearing.seconds > limits.AUDIO_SECONDS:
             raise InvalidInput.field(

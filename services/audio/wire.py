@@ -112,6 +112,7 @@ def transcript_to_pb(transcript: Transcript, *, words: bool = False) -> transcri
         language=transcript.language,
         duration=_duration(transcript.duration_seconds),
         confidence=transcript.confidence,
+        speakers_told_apart=transcript.speakers_told_apart,
     )
 
 
@@ -124,6 +125,7 @@ def segment_to_pb(segment: Segment, *, words: bool = False) -> transcript_pb2.Se
         words=map(word_to_pb, segment.words) if words else (),
         confidence=segment.confidence,
         language=segment.language,
+        speaker=segment.speaker,
     )
 
 

@@ -12,6 +12,7 @@ from services.audio.domain import Segment, Wish
 from services.audio.ports import Heard
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
 from services.media.audio import SAMPLE_RATE_HZ
+from tests.doubles.diarizer_fake import FakeDiarizer
 from tests.doubles.recordings import encoded, silence, tone
 from tests.doubles.transcriber_fake import FakeTranscriber
 
@@ -304,3 +305,28 @@ async def test_hints_reach_the_model(ears):
     async with Audio(Attentive()) as core:
         await core.transcribe(SECOND, Wish(hints=("Sensorium",)))
     assert [it.hints for it in asked] == [("Sensorium",)]
+
+
+async def test_a_recording_has_its_speakers_named(ears):
+    diarizer = FakeDiarizer()
+    async with Audio(ears, diarizer) as core:
+        made = (await core.transcribe(encoded(np.concatenate([tone(2), silence(1)])))).transcript
+        assert [it.speaker for it in made.segments] == ["S1"]
+        assert made.speakers_told_apart
+        assert diarizer.open == 0
+
+
+async def test_a_recording_is_put_into_words_when_its_speakers_cannot_be_told_apart(ears):
+    async with Audio(ears, FakeDiarizer(broken=True)) as core:
+        made = (await core.transcribe(SECOND)).transcript
+    assert made.text
+    assert [it.speaker for it in made.segments] == [""]
+    assert not made.speakers_told_apart
+
+
+async def test_a_recording_that_cannot_be_decoded_leaves_nothing_with_the_diarizer(ears):
+    diarizer = FakeDiarizer()
+    async with Audio(ears, diarizer) as core:
+        with pytest.raises(InvalidInput):
+            await core.transcribe(b"no sound")
+        assert diarizer.open == 0

@@ -23,9 +23,11 @@ from services.chassis.errors import (
 )
 from services.media.speech import Encoding
 from tests.doubles.caller import Caller
+from tests.doubles.diarizer_fake import FakeDiarizer
 from tests.doubles.recordings import encoded, silence
 from tests.doubles.speech_of_tones import ToneTranscriber, pcm16, said, spoken, talk
 
+OGG = Opening(encoding=Encoding.OGG)
 HELLO = pcm16(np.concatenate([spoken([1, 2, 3, 4]), silence(1), spoken([6, 7])]))
 
 
@@ -325,3 +327,24 @@ async def test_the_answers_begin_with_ready():
         assert ready.offset == 0
         assert ready.token not in repr(ready)
         await stream.aclose()
+
+
+async def test_the_final_transcript_of_a_session_names_its_speakers():
+    diarizer = FakeDiarizer()
+    async with Audio(ToneTranscriber(), diarizer) as core:
+        caller = Caller(core, HELLO)
+        await caller.speak()
+        assert [it.speaker for it in caller.final.segments] == ["S1", "S1"]
+        assert caller.final.speakers_told_apart
+        assert {it.speaker for it in caller.segments} == {""}
+        assert diarizer.open == 0
+
+
+async def test_a_session_that_fails_leaves_nothing_with_the_diarizer():
+    diarizer = FakeDiarizer()
+    async with Audio(ToneTranscriber(), diarizer) as core:
+        _, stream = await opened(core, Chunk(b"no ogg" * 100), End(), asked=OGG)
+        with pytest.raises(InvalidInput):
+            async for _ in stream:
+                pass
+        await wait_until(lambda: diarizer.open == 0)

@@ -31,3 +31,10 @@ def test_an_empty_transcript_still_says_how_long_the_audio_was():
 def test_a_model_keeps_its_name_its_engine_and_whether_it_is_ready():
     message = wire.model_to_pb(MODEL)
     assert (message.name, message.engine, message.ready) == ("whisper-base", "whisper", True)
+
+
+def test_speakers_that_were_told_apart_are_named_and_the_answer_says_so():
+    said = (Segment(0.0, 1.0, "Hello.", speaker="S1"), Segment(1.0, 2.0, "Hi.", speaker="S2"))
+    message = wire.transcript_to_pb(Transcript(said, "en", 3.0, speakers_told_apart=True))
+    assert [it.speaker for it in message.segments] == ["S1", "S2"]
+    assert message.speakers_told_apart
