@@ -16,7 +16,7 @@ from models.aisle.world import Look, Scene, Worker, random_look, random_scene, r
 from services.chassis.pool import Account, Pool
 from services.engine.domain import Answer, FinishReason
 from services.media.glance import Glance, glance
-from services.vision.live import domain, stream
+from services.vision.live import domain, steps, stream
 
 SIZE = (640, 480)
 FRAMES_PER_SECOND = 30
@@ -111,14 +111,14 @@ async def watched(*, cadence: float, threshold: float) -> Watched:
             busy = None
         while busy is None:
             match of.next(now):
-                case stream.Look(frame) if frame.seen is not None:
+                case steps.Look(frame) if frame.seen is not None:
                     of.looked(frame, frame.seen)
-                case stream.Ask():
+                case steps.Ask():
                     shot = of.begin(now)
                     assert shot is not None
                     busy, answers = (shot, now + ENGINE_SECONDS), answers + 1
                     noticed.append(shot.frames[-1].received)
-                case stream.Tell():
+                case steps.Tell():
                     pass
                 case _:
                     break

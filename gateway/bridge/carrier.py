@@ -13,6 +13,7 @@ from aiohttp import WSMsgType
 from google.protobuf.message import Message
 
 from gateway.bridge.exchange import Ask
+from gateway.bridge.gauges import Counting
 from gateway.bridge.session import (
     Action,
     Actions,
@@ -29,6 +30,7 @@ from gateway.bridge.session import (
 from gateway.bridge.websocket import WebSocket
 from services.chassis import client as rooms
 from services.chassis import errors, limits
+from services.chassis.pool import Account
 
 _log = logging.getLogger(__name__)
 
@@ -37,16 +39,28 @@ UNSENT: Final = 16
 LINGER_SECONDS: Final = 120.0
 """How long a call goes on for a client that is gone."""
 FAILED: Final = Close(Code.FAILED, "something failed inside the mesh")
+NO_ROOM: Final = Close(
+    Code.TRY_AGAIN_LATER, "the pictures of all sockets take too much memory; try again later"
+)
 SLOW: Final = Close(Code.TRY_AGAIN_LATER, "what was sent was not read for too long")
 
 
 class Carrier:
     """Carries one session."""
 
-    def __init__(self, client: WebSocket, session: Session, stubs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        client: WebSocket,
+        session: Session,
+        stubs: Mapping[str, Any],
+        account: Account,
+        counting: Counting,
+    ) -> None:
         self._client = client
         self._session = session
         self._stubs = stubs
+        self._account = account
+        self._counting = counting
         self._unsent: deque[Say | Ping | Close] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._call: asyncio.Task[None] | None = None
@@ -84,8 +98,10 @@ class Carrier:
                 continue
             match message.type:
                 case WSMsgType.TEXT:
+                    self._counting.came()
                     self._do(self._session.text(message.data))
                 case WSMsgType.BINARY:
+                    self._counting.came()
                     self._do(self._session.binary(message.data))
                 case _:
                     return
@@ -100,12 +116,18 @@ class Carrier:
     def _do(self, actions: Actions) -> None:
         for action in actions:
             self._act(action)
+        if not self._account.hold(self._session.held):
+            for action in self._session.shed():
+                self._act(action)
+            if not self._account.hold(self._session.held):
+                self._put(NO_ROOM)
 
     def _act(self, action: Action) -> None:
         match action:
             case Say() | Ping() | Close():
                 self._put(action)
             case Feed() if self._line:
+                self._counting.passed()
                 self._line.put(action.request)
             case Leave() if self._call:
                 self._call.cancel()

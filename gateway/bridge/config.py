@@ -1,11 +1,15 @@
 """What the bridge is told."""
 
+from typing import Final
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from gateway.bridge.dialects import vila
 from services.chassis import limits
 from services.chassis.config import Config
+
+SOCKET_BYTES: Final = 512 * limits.MEBIBYTE
 
 
 class BridgeConfig(Config):
@@ -27,6 +31,10 @@ class BridgeConfig(Config):
     """Where the audio room serves gRPC, as host:port."""
     drain_seconds: float = Field(default=10.0, ge=0, le=600)
     """How long requests in flight may finish after SIGTERM before they are cut. Zero cuts at once.
+    """
+    socket_bytes: int = Field(default=SOCKET_BYTES, ge=limits.MEBIBYTE)
+    """The most bytes of pictures that all sockets hold: half of it in equal parts, half for whoever
+    needs more. A socket that finds no room for its newest picture is closed with 1013.
     """
     type_limits: dict[str, int] = Field(default={}, validation_alias="WORKER_TYPE_LIMITS")
     """How many jobs of a type the workers work on at most: their own variable, which clients of the

@@ -14,7 +14,7 @@ from aiohttp import web
 from opentelemetry import propagate, trace
 
 from gateway.bridge import forms
-from gateway.bridge.config import BridgeConfig
+from gateway.bridge.config import SOCKET_BYTES, BridgeConfig
 from gateway.bridge.exchange import (
     Ask,
     Conversation,
@@ -36,10 +36,16 @@ HEALTH: Final = "/healthz"
 
 
 def application(
-    dialects: Iterable[Dialect], stubs: Mapping[str, Any], sockets: Iterable[Socket] = ()
+    dialects: Iterable[Dialect],
+    stubs: Mapping[str, Any],
+    sockets: Iterable[Socket] = (),
+    *,
+    socket_bytes: int = SOCKET_BYTES,
 ) -> web.Application:
-    """Serve the dialects; `stubs` holds the stub of each service by its name."""
-    carrier = Sockets(sockets, stubs, most=limits.SOCKETS)
+    """Serve the dialects; `stubs` holds the stub of each service by its name. `socket_bytes`: what
+    sockets hold of pictures at most.
+    """
+    carrier = Sockets(sockets, stubs, most=limits.SOCKETS, most_bytes=socket_bytes)
     app = web.Application(client_max_size=limits.BODY_BYTES, middlewares=[_upgrading(carrier)])
     app.on_shutdown.append(carrier.close)
     app.router.add_get(HEALTH, _healthy)

@@ -108,6 +108,15 @@ class Session(Protocol):
     def ticked(self) -> Actions:
         """Take note that nothing came for as long as `patience` says."""
 
+    def shed(self) -> Actions:
+        """Let go of what can be done without: too much is held by all sockets."""
+        return ()
+
+    @property
+    def held(self) -> int:
+        """How many bytes of pictures wait here."""
+        return 0
+
     def left(self) -> Actions:
         """Take note that the client is gone. The call under way may go on for a short while, to
         get rid of what the client had sent; what is said is heard by nobody.

@@ -1,10 +1,12 @@
-"""All WebSockets of a process: at which addresses, for whom, and how many. It knows no dialect.
+"""All WebSockets of a process: at which addresses, for whom, how many, and in how much memory. It
+knows no dialect.
 
 The edge checks keys but lets sockets in whose key it refuses, for a client can read the code of a
 socket that is closed and not the status of one that never opened. It marks them by a header.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -12,26 +14,38 @@ from aiohttp import web
 from opentelemetry import propagate, trace
 
 from gateway.bridge.carrier import FAILED, Carrier
+from gateway.bridge.gauges import Gauges
 from gateway.bridge.session import Close, Code, Socket
 from gateway.bridge.websocket import WebSocket
 from services.chassis import call, errors, names
+from services.chassis.pool import Pool
 
 NO_KEY: Final = Close(
     Code.POLICY,
     "the key is missing or not accepted; send a valid one as '?api_key=' or as a bearer token",
 )
 FULL: Final = Close(Code.TRY_AGAIN_LATER, "too many sockets are open; try again later")
+REFUSING: Final = 256
+"""How many sockets are told at once why they are refused, each of which may take seconds; further
+ones are refused before they open.
+"""
 GOING: Final = Close(Code.GOING_AWAY, "the bridge is going away; connect again")
 
 
 class Sockets:
-    """All sockets of a process, `most` at a time."""
+    """All sockets of a process, `most` at a time, which hold `most_bytes` of pictures."""
 
-    def __init__(self, served: Iterable[Socket], stubs: Mapping[str, Any], *, most: int) -> None:
+    def __init__(
+        self, served: Iterable[Socket], stubs: Mapping[str, Any], *, most: int, most_bytes: int
+    ) -> None:
         self._served = {it.path: it for it in served}
         self._stubs = stubs
         self._most = most
-        self._open: set[WebSocket] = set()
+        self._open: dict[WebSocket, str] = {}
+        self._refusing = 0
+        pool = self._pool = Pool(most_bytes, holders=most)
+        self._gauges = Gauges(opened=self._count, held=lambda: pool.held)
+        self._counting = {path: self._gauges.counting(path) for path in self._served}
 
     def at(self, path: str) -> Socket | None:
         """The socket that is served at a path."""
@@ -39,27 +53,50 @@ class Sockets:
 
     async def carry(self, served: Socket, request: web.Request) -> web.StreamResponse:
         """Serve one client until it leaves or is closed."""
-        client = WebSocket(request)
-        await client.socket.prepare(request)
         refused = self._refusal(request)
         try:
             session = None if refused else served.open(request.query)
         except errors.InvalidInput as wrong:
             refused = Close(Code.POLICY, str(wrong))
         if refused or session is None:
-            await client.close(refused or FAILED)
-            return client.socket
-        self._open.add(client)
+            return await self._refuse(request, refused or FAILED)
+        client = WebSocket(request, self._gauges.closed)
+        # Counted from here on, for a client may take its time to shake hands.
+        self._open[client] = served.path
         try:
-            with _span(served, request), call.use(_call(served, request)):
-                await Carrier(client, session, self._stubs).run()
+            await client.socket.prepare(request)
+            with (
+                _span(served, request),
+                call.use(_call(served, request)),
+                self._pool.account() as account,
+            ):
+                counting = self._counting[served.path]
+                await Carrier(client, session, self._stubs, account, counting).run()
         finally:
-            self._open.discard(client)
+            del self._open[client]
         return client.socket
 
     async def close(self, application: web.Application) -> None:
         """Tell every client that the bridge goes away."""
         await asyncio.gather(*(client.close(GOING) for client in tuple(self._open)))
+
+    async def _refuse(self, request: web.Request, why: Close) -> web.StreamResponse:
+        if self._refusing >= REFUSING:
+            self._gauges.closed(why.code)
+            status = 401 if why is NO_KEY else 503
+            return web.Response(text=why.reason, status=status)
+        self._refusing += 1
+        try:
+            client = WebSocket(request, self._gauges.closed)
+            await client.socket.prepare(request)
+            await client.close(why)
+        finally:
+            self._refusing -= 1
+        return client.socket
+
+    def _count(self) -> Mapping[str, int]:
+        counts = Counter(self._open.values())
+        return {path: counts[path] for path in self._served}
 
     def _refusal(self, request: web.Request) -> Close | None:
         if is_refused(request):

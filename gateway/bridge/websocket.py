@@ -3,6 +3,7 @@ longer, and closes so that the code arrives.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -46,10 +47,11 @@ class _Response(web.WebSocketResponse):
 
 
 class WebSocket:
-    """The client's end of a socket."""
+    """The client's end of a socket. `closes` is told the code of each close from our side."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, closes: Callable[[Code], None]) -> None:
         self._request = request
+        self._closes = closes
         self.socket = _Response()
 
     async def send(self, said: Say | Ping) -> None:
@@ -65,6 +67,7 @@ class WebSocket:
 
     async def close(self, told: Close) -> None:
         """Close with a code, and cut who does not take note of it."""
+        self._closes(told.code)
         try:
             async with asyncio.timeout(2 * CLOSE_SECONDS):
                 await self.socket.close(code=told.code, message=told.reason.encode()[:123])

@@ -19,6 +19,7 @@ from services.vision.live.domain import (
     Settings,
     Spread,
     Still,
+    Wanted,
     Whole,
 )
 
@@ -39,7 +40,8 @@ def asked_from_pb(request: pb.WatchRequest) -> Settings | SentFrame:
     """Read what a watcher sends."""
     if request.HasField("settings"):
         return _settings_from_pb(request.settings)
-    return _frame_from_pb(request.frame)
+    frame = request.frame
+    return SentFrame(frame.data, frame.id, _time_from_pb(frame), request.more)
 
 
 def _settings_from_pb(settings: pb.WatchSettings) -> Settings:
@@ -55,11 +57,8 @@ def _settings_from_pb(settings: pb.WatchSettings) -> Settings:
         cadence=settings.cadence.ToTimedelta().total_seconds(),
         threshold=settings.change_threshold if named else None,
         deltas=settings.deltas,
+        on_demand=settings.on_demand,
     )
-
-
-def _frame_from_pb(frame: image_pb2.Image) -> SentFrame:
-    return SentFrame(frame.data, frame.id, _time_from_pb(frame))
 
 
 def _time_from_pb(frame: image_pb2.Image) -> datetime | None:
@@ -95,6 +94,10 @@ def reply_to_pb(reply: Reply) -> pb.WatchResponse:
         case Notice():
             return pb.WatchResponse(
                 answer=reply.number, settings=reply.asked, notice=_notice_to_pb(reply)
+            )
+        case Wanted():
+            return pb.WatchResponse(
+                wanted=pb.WatchWanted(frames=reply.frames, at_once=reply.at_once)
             )
         case _:
             assert_never(reply)

@@ -8,7 +8,7 @@ from aiohttp import web
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
-from gateway.bridge.config import BridgeConfig
+from gateway.bridge.config import SOCKET_BYTES, BridgeConfig
 from gateway.bridge.dialects import dialects, sockets
 from services.chassis import client
 from tests.doubles import edge as edges
@@ -21,11 +21,15 @@ def config(**told: Any) -> BridgeConfig:
 
 
 @asynccontextmanager
-async def bridging(vision: str, **options: Any) -> AsyncIterator[str]:
+async def bridging(
+    vision: str, *, socket_bytes: int = SOCKET_BYTES, **options: Any
+) -> AsyncIterator[str]:
     """Serve the bridge for a block, which is given its address."""
     told = config(vision_target=vision, drain_seconds=1)
     async with client.channel(vision) as channel:
         stubs = {"VisionService": vision_grpc.VisionServiceStub(channel)}
-        app: web.Application = server.application(dialects(), stubs, sockets(**options))
+        app: web.Application = server.application(
+            dialects(), stubs, sockets(**options), socket_bytes=socket_bytes
+        )
         async with server.running(told, app) as address:
             yield address

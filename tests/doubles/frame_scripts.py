@@ -8,7 +8,8 @@ from services.chassis.errors import MeshError
 from services.chassis.pool import Account, Pool
 from services.engine.domain import Answer, FinishReason
 from services.vision.live.domain import Frame, Notice, Seen, Settings, Shot, Still, Whole
-from services.vision.live.stream import Ask, Look, Over, Stream, Tell, Wait
+from services.vision.live.steps import Ask, Look, Over, Tell, Wait
+from services.vision.live.stream import Stream
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
 THRESHOLD = 0.5

@@ -1,5 +1,5 @@
 """A vision room over real gRPC whose `Watch` answers what a test says, stream by stream, and whose
-answers to pictures come when it says so.
+answers to pictures come when it says so. It wants each frame that is sent on demand.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from services.chassis.server import Server
 
 VISION = pb.DESCRIPTOR.services_by_name["VisionService"]
 SECONDS = 10
+WANTED = watch_pb2.WatchResponse(wanted=watch_pb2.WatchWanted(frames=1))
 
 
 class Stream:
@@ -28,6 +29,8 @@ class Stream:
         self.priority = call.current().priority
         self.settings: list[watch_pb2.WatchSettings] = []
         self.frames: list[Any] = []
+        self.more: list[bool] = []
+        """Whether each was followed by another at once."""
         self.changed = asyncio.Condition()
         self.answers: asyncio.Queue[Any] = asyncio.Queue()
         self.is_left = False
@@ -49,6 +52,10 @@ class Stream:
     def reply(self, text: str) -> None:
         self.answers.put_nowait(watch_pb2.WatchResponse(text=text, done=True))
 
+    def want(self, frames: int) -> None:
+        wanted = watch_pb2.WatchWanted(frames=frames, at_once=True)
+        self.answers.put_nowait(watch_pb2.WatchResponse(wanted=wanted))
+
     def fail(self, error: MeshError) -> None:
         self.answers.put_nowait(error)
 
@@ -60,6 +67,9 @@ class Stream:
                     self.settings.append(request.settings)
                 else:
                     self.frames.append(request.frame)
+                    self.more.append(request.more)
+                if self.settings[-1].on_demand and not request.more:
+                    self.answers.put_nowait(WANTED)
                 self.changed.notify_all()
         async with self.changed:
             self.is_left = True

@@ -5,14 +5,14 @@ thousands. Straight to the bridge, with real clients and with bare connections.
 import asyncio
 import base64
 import os
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from gateway.bridge import websocket
+from gateway.bridge import sockets, websocket
 from services.chassis import limits
 from tests.doubles.bridge import bridging
 from tests.doubles.watching import watching
@@ -113,6 +113,37 @@ async def test_there_is_an_end_to_how_many_are_open(room, monkeypatch):
             await (await last.ping())
         async with connect(url) as welcome:
             await (await welcome.ping())
+
+
+async def test_refusals_that_are_not_listened_to_are_bounded_too(room, monkeypatch):
+    monkeypatch.setattr(sockets, "REFUSING", 3)
+    monkeypatch.setattr(limits, "SOCKETS", 1)
+    async with bridging(room.address) as bridge, AsyncExitStack() as stack:
+        await stack.enter_async_context(connect(f"ws://{bridge}/vila"))
+        for _ in range(3):
+            await stack.enter_async_context(bare(bridge))
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{bridge}/vila")
+        assert refused.value.response.status_code == 503
+        assert b"too many sockets" in refused.value.response.body
+
+
+async def test_who_holds_more_than_there_is_memory_for_is_closed_and_others_go_on(room):
+    async with bridging(room.address, socket_bytes=1 << 20) as bridge:
+        url = f"ws://{bridge}/vila"
+        async with connect(url) as modest, connect(url) as greedy:
+            big = base64.b64encode(bytes(300_000)).decode()
+            for _ in range(9):
+                await greedy.send(big)
+            await (await greedy.ping())
+            async with connect(url) as late:
+                await late.send(big)
+                with pytest.raises(ConnectionClosed):
+                    await late.recv()
+                assert (late.close_code, "memory" in late.close_reason) == (1013, True)
+            await modest.send(FRAME)
+            await (await modest.ping())
+            await (await greedy.ping())
 
 
 async def test_the_bridge_says_goodbye_when_it_ends(room):

@@ -39,8 +39,9 @@ class Stream:
     async def set(self, settings: pb.WatchSettings | None = None, **fields: Any) -> None:
         await self.call.write(pb.WatchRequest(settings=settings or pb.WatchSettings(**fields)))
 
-    async def send(self, data: bytes = RED, **fields: Any) -> None:
-        await self.call.write(pb.WatchRequest(frame=image_pb2.Image(data=data, **fields)))
+    async def send(self, data: bytes = RED, *, more: bool = False, **fields: Any) -> None:
+        frame = image_pb2.Image(data=data, **fields)
+        await self.call.write(pb.WatchRequest(frame=frame, more=more))
 
     async def read(self) -> pb.WatchResponse:
         async with asyncio.timeout(10):
@@ -294,6 +295,31 @@ async def test_what_the_engine_refuses_for_good_is_told_and_new_settings_are_tri
     )
     await stream.set(prompt="Less?")
     assert (await stream.read()).settings == 1
+
+
+async def test_what_comes_on_demand_is_asked_for_and_is_the_newest_when_the_turn_has_come(
+    stream: Stream,
+) -> None:
+    await stream.set(window_frames=2, on_demand=True)
+    first = (await stream.read()).wanted
+    assert (first.frames, first.at_once) == (1, False)
+    await stream.send(id="looked at")
+    then = (await stream.read()).wanted
+    assert (then.frames, then.at_once) == (2, True)
+    await stream.send(id="a", more=True)
+    await stream.send(id="b")
+    answer = await stream.read()
+    assert (answer.done, list(answer.frame_ids), answer.dropped_frames) == (True, ["a", "b"], 1)
+    assert (await stream.read()).wanted == first
+
+
+async def test_an_answer_waits_only_a_moment_for_frames_that_do_not_come(stream: Stream) -> None:
+    await stream.set(window_frames=2, on_demand=True)
+    await stream.read()
+    await stream.send(id="only")
+    assert (await stream.read()).wanted.at_once
+    answer = await stream.read()
+    assert (answer.done, list(answer.frame_ids)) == (True, ["only"])
 
 
 @pytest.mark.parametrize("fault", [faults.hang, faults.stream_then_hang])

@@ -45,6 +45,10 @@ class _Batch:
     prompt: str
     pictures: tuple[bytes, ...]
 
+    @property
+    def held(self) -> int:
+        return sum(map(len, self.pictures))
+
 
 @dataclass
 class _Pending:
@@ -87,6 +91,19 @@ class VlmNodeSession(Session):
         self._model = ""
         self._patience = FIRST_TICK_SECONDS
         self._after_prompt = False
+
+    @property
+    def held(self) -> int:
+        """What the pictures take that are not at the engine yet."""
+        waiting = (it.held for it in self._waiting if isinstance(it, _Batch))
+        return self._pending.held + sum(waiting)
+
+    def shed(self) -> Iterator[Action]:
+        """Drop the batches that wait; that is told in their place."""
+        for i, batch in enumerate(self._waiting):
+            if isinstance(batch, _Batch):
+                self._waiting[i] = DROPPED
+        yield from ()
 
     @property
     def patience(self) -> float | None:
@@ -159,7 +176,7 @@ class VlmNodeSession(Session):
         for i in reversed(range(len(self._waiting))):
             batch = self._waiting[i]
             if isinstance(batch, _Batch):
-                room, held = room - 1, held - sum(map(len, batch.pictures))
+                room, held = room - 1, held - batch.held
                 if room < 0 or held < 0:
                     self._waiting[i] = DROPPED
 

@@ -25,8 +25,10 @@ from services.vision import prompts
 from services.vision.config import VisionConfig
 from services.vision.live.domain import Frame, Piece, Reply, SentFrame, Settings, Shot
 from services.vision.live.gauges import Gauges
+from services.vision.live.notices import waits
 from services.vision.live.outbox import Outbox
-from services.vision.live.stream import Ask, Look, Over, Stream, Tell, Wait, waits
+from services.vision.live.steps import Ask, Look, Over, Tell, Wait
+from services.vision.live.stream import Stream
 from services.vision.viewing import as_picture
 
 Asked = Settings | SentFrame
@@ -34,6 +36,9 @@ Asked = Settings | SentFrame
 
 PATIENCE_SECONDS: Final = 5.0
 """How long a turn at the engine may be waited for before the watcher is told."""
+
+RENEW_SECONDS: Final = 0.1
+"""How long an answer that has its turn waits for newer frames."""
 
 
 class Carrier:
@@ -78,7 +83,7 @@ class Carrier:
             if isinstance(it, Settings):
                 self._stream.set(it)
             else:
-                self._stream.add(self._frame(it, place))
+                self._stream.add(self._frame(it, place), more=it.more)
                 place += 1
             self._stirred.set()
         self._stream.end()
@@ -129,6 +134,7 @@ class Carrier:
             # What waits is the window, which is bounded for itself and changes meanwhile.
             async with self._chat.turn(0):
                 patience.cancel()
+                await self._renew()
                 shot = self._stream.begin(self._clock.monotonic())
                 if shot is not None:
                     await self._answer(shot)
@@ -138,6 +144,17 @@ class Carrier:
                 self._say(self._stream.failed(error, now, shot))
         finally:
             patience.cancel()
+
+    async def _renew(self) -> None:
+        wanted = self._stream.renew(self._clock.monotonic())
+        if wanted is None:
+            return
+        self._say(wanted)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_SECONDS):
+                while self._stream.is_renewing:
+                    self._stirred.clear()
+                    await self._stirred.wait()
 
     async def _answer(self, shot: Shot) -> None:
         pictures = await self._pictures(shot)

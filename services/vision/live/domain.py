@@ -38,6 +38,8 @@ class Settings:
     """
     deltas: bool = False
     """Whether answers are wanted piece by piece too."""
+    on_demand: bool = False
+    """Whether frames come only when they are wanted."""
 
 
 class Fate(StrEnum):
@@ -72,6 +74,8 @@ class SentFrame:
     """Empty: its place in the stream is its id."""
     captured: datetime | None = None
     """None: it does not say."""
+    more: bool = False
+    """Whether another follows at once."""
 
 
 @dataclass(eq=False)
@@ -199,4 +203,13 @@ class Notice:
     asked: int = 0
 
 
-Reply = Piece | Whole | Still | Notice
+@dataclass(frozen=True)
+class Wanted:
+    """The wish for the newest frames of a watcher who sends them on demand."""
+
+    frames: int
+    at_once: bool = False
+    """Whether an answer waits for them, so that they may be ones that came before."""
+
+
+Reply = Piece | Whole | Still | Notice | Wanted

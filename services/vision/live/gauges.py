@@ -8,7 +8,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from services.chassis import names
-from services.vision.live.domain import Counts, Notice, Piece, Reason, Reply, Still, Whole
+from services.vision.live.domain import Counts, Notice, Piece, Reason, Reply, Still, Wanted, Whole
 
 _AGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 
@@ -50,7 +50,7 @@ class Gauges:
             case Notice():
                 self._notices.add(1, {names.WATCH_REASON: reply.reason.value})
                 self._count("refused", reply.reason is Reason.FRAME_REFUSED)
-            case Piece():
+            case Piece() | Wanted():
                 pass
 
     def _count_rest(self, counts: Counts) -> None:

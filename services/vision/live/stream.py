@@ -8,13 +8,14 @@ Every frame that came is counted once: told of in an answer, skipped because it 
 dropped because newer ones came, or refused.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from services.chassis.errors import Exhausted, InvalidInput, MeshError
+from services.chassis.errors import MeshError
 from services.chassis.pool import Account
 from services.engine.domain import Answer
+from services.vision.live import notices
+from services.vision.live.demand import Demand
 from services.vision.live.domain import (
     Age,
     Counts,
@@ -27,50 +28,14 @@ from services.vision.live.domain import (
     Settings,
     Shot,
     Still,
+    Wanted,
     Whole,
 )
+from services.vision.live.steps import Ask, Look, Over, Step, Tell, Wait
 from services.vision.live.window import Window
 
 STILL_SECONDS: Final = 1.0
 """The least seconds between two words that an answer still holds, or that there is no room."""
-NO_ROOM: Final = "NO_ROOM_FOR_FRAMES"
-_AGAIN: Final = timedelta(seconds=1)
-_REFUSED_AGAIN: Final = timedelta(seconds=10)
-"""What the engine refuses it will refuse again, unless the next frames are smaller."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """Glance at this frame, then say `looked` or `refused`."""
-
-    frame: Frame
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Wait for a turn at the engine, then `begin`."""
-
-
-@dataclass(frozen=True)
-class Tell:
-    """Say this to the watcher."""
-
-    reply: Still | Notice
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Do nothing until something happens, or until a time."""
-
-    until: float | None = None
-
-
-@dataclass(frozen=True)
-class Over:
-    """Everything is told, and nothing more will come."""
-
-
-Step = Look | Ask | Tell | Wait | Over
 
 
 class Stream:
@@ -92,20 +57,24 @@ class Stream:
         self._turned_away: Frame | None = None
         """The newest frame for which there was no room, while the watcher does not know of it."""
         self._warned = -STILL_SECONDS
+        self._demand = Demand()
         self._ended = False
 
     def set(self, settings: Settings) -> None:
         """Ask this of the frames from now on; no answer to what was asked before holds."""
         self._settings = settings
         self._asked += 1
+        self._demand.drop()
         self._last = self._before = None
         self._due = self._hold = 0.0
         for frame in self._untold():
             frame.fate = Fate.NEW
         self._count(self._window.shape(settings.window, settings.spread))
 
-    def add(self, frame: Frame) -> None:
-        """Take a frame that has come."""
+    def add(self, frame: Frame, *, more: bool = False) -> None:
+        """Take a frame that has come; if others follow at once, with the last of them."""
+        if self._demand.came(more=more):
+            self._count(self._window.clear())
         left = self._window.add(frame)
         self._count(left)
         if frame in left:
@@ -122,7 +91,10 @@ class Stream:
             return self._warn(self._turned_away, now)
         untold = self._untold()
         if not untold or (self._ended and now < self._hold):
-            return Over() if self._ended else Wait(warning if self._turned_away else None)
+            until = warning if self._turned_away else None
+            return Over() if self._ended else self._wait(now, until)
+        if self._demand.is_midway and not self._ended:
+            return Wait()
         held_back = max(self._due, self._hold)
         if now < held_back and not self._ended:
             return Wait(held_back)
@@ -134,7 +106,7 @@ class Stream:
             return Look(unseen[-1])
         again = self._told + max(self._settings.cadence, STILL_SECONDS)
         if now < again and not self._ended:
-            return Wait(again)
+            return self._wait(now, again)
         return self._tell(last, untold, now)
 
     def looked(self, frame: Frame, seen: Seen) -> None:
@@ -151,8 +123,23 @@ class Stream:
         frame.fate = Fate.REFUSED
         return Notice(Reason.FRAME_REFUSED, str(error), error.code, frame_id=frame.id)
 
+    def renew(self, now: float) -> Wanted | None:
+        """Say what is wanted before `begin`, now that there is a turn: where frames come on demand,
+        those that came have become old while it was waited for. None: nothing is.
+        """
+        untold = self._untold()
+        if not self._settings.on_demand or not untold or self._ended:
+            return None
+        return self._demand.renew(self._settings, untold[-1].received, now)
+
+    @property
+    def is_renewing(self) -> bool:
+        """Whether what is wanted has not come, or not all of it."""
+        return self._demand.is_renewing and not self._ended
+
     def begin(self, now: float) -> Shot | None:
         """Take what an answer shall be about, now that there is a turn. None: nothing is left."""
+        self._demand.drop()
         untold = tuple(self._untold())
         if not untold:
             return None
@@ -176,7 +163,7 @@ class Stream:
 
     def failed(self, error: MeshError, now: float, shot: Shot | None = None) -> Notice:
         """Take note that the engine did not answer; its frames count as if nobody had asked."""
-        reason, after = _reason(error)
+        reason, after = notices.reason(error)
         self._hold = now + after.total_seconds()
         if shot is None:
             return Notice(reason, str(error), error.code, after)
@@ -195,6 +182,15 @@ class Stream:
         is_comparable = self._before is not None and self._least_change() > 0
         return not is_comparable or any(it.fate is Fate.NEW for it in untold)
 
+    def _wait(self, now: float, until: float | None) -> Tell | Wait:
+        """Wait for frames to come, and where they come on demand, want one."""
+        if not self._settings.on_demand:
+            return Wait(until)
+        wanted = self._demand.look(now, max(self._due, self._hold))
+        if isinstance(wanted, Wanted):
+            return Tell(wanted)
+        return Wait(min((it for it in (wanted, until) if it is not None), default=None))
+
     def _tell(self, last: Whole, untold: list[Frame], now: float) -> Tell:
         for frame in untold:
             frame.fate = Fate.TOLD
@@ -203,11 +199,7 @@ class Stream:
 
     def _warn(self, frame: Frame, now: float) -> Tell:
         self._turned_away, self._warned = None, now
-        message = (
-            "all streams together hold as many frames as there is memory for, and this one was"
-            " dropped; send smaller frames, or fewer"
-        )
-        return Tell(Notice(Reason.OVERLOADED, message, NO_ROOM, frame_id=frame.id))
+        return Tell(notices.no_room(frame))
 
     def _counts(self, now: float) -> Counts:
         counts = Counts(self._dropped, self._skipped)
@@ -229,22 +221,6 @@ class Stream:
     def _least_change(self) -> float:
         named = self._settings.threshold
         return self._threshold if named is None else named
-
-
-def waits() -> Notice:
-    """The notice of a stream whose turn does not come."""
-    message = "the engine has too much to do; the newest frames are answered when their turn comes"
-    return Notice(Reason.OVERLOADED, message, Exhausted.reason)
-
-
-def _reason(error: MeshError) -> tuple[Reason, timedelta]:
-    match error:
-        case InvalidInput():
-            return Reason.ANSWER_REFUSED, _REFUSED_AGAIN
-        case Exhausted():
-            return Reason.OVERLOADED, error.retry_after or _AGAIN
-        case _:
-            return Reason.ENGINE_DOWN, error.retry_after or _AGAIN
 
 
 def _age(frame: Frame, now: float) -> Age:

@@ -49,6 +49,12 @@ class Window:
             self._shrink()
         return taken
 
+    def clear(self) -> list[Frame]:
+        """Give all frames back."""
+        left, self._frames = self._frames, []
+        self._shrink()
+        return left
+
     def remove(self, frame: Frame) -> None:
         """Forget a frame, if it is kept."""
         if frame in self._frames:

@@ -20,6 +20,7 @@ from services.vision.live.domain import (
     Settings,
     Spread,
     Still,
+    Wanted,
     Whole,
 )
 
@@ -48,10 +49,11 @@ def test_settings_are_read_whole() -> None:
         cadence=timedelta(seconds=1.5),
         change_threshold=0,
         deltas=True,
+        on_demand=True,
         sampling=chat_pb2.Sampling(max_tokens=9),
     )
     assert wire.asked_from_pb(pb.WatchRequest(settings=settings)) == Settings(
-        Wish("safe?", "es", sampling=Sampling(9)), 4, Spread.SINCE_LAST_REPLY, 1.5, 0.0, True
+        Wish("safe?", "es", sampling=Sampling(9)), 4, Spread.SINCE_LAST_REPLY, 1.5, 0.0, True, True
     )
 
 
@@ -119,3 +121,13 @@ def test_the_contract_and_the_limits_name_the_same_largest_frame() -> None:
     for size, refused in ((limits.FRAME_BYTES, False), (limits.FRAME_BYTES + 1, True)):
         request = pb.WatchRequest(frame=image_pb2.Image(data=bytes(size)))
         assert bool(protovalidate.collect_violations(request)) is refused
+
+
+def test_what_is_wanted_is_told_and_nothing_else() -> None:
+    told = wire.reply_to_pb(Wanted(3, at_once=True))
+    assert told == pb.WatchResponse(wanted=pb.WatchWanted(frames=3, at_once=True))
+
+
+def test_that_another_frame_follows_is_read() -> None:
+    request = pb.WatchRequest(frame=image_pb2.Image(data=b"x"), more=True)
+    assert wire.asked_from_pb(request) == SentFrame(b"x", more=True)

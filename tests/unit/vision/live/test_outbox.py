@@ -4,8 +4,8 @@ import pytest
 
 from services.chassis.errors import InvalidInput
 from services.vision.live.domain import Piece
+from services.vision.live.notices import waits
 from services.vision.live.outbox import Outbox
-from services.vision.live.stream import waits
 
 
 async def test_pieces_of_one_answer_become_one_while_nobody_reads() -> None:

@@ -7,7 +7,8 @@ from services.chassis.errors import Exhausted, InvalidInput, MeshError, Unavaila
 from services.chassis.pool import Account, Pool
 from services.vision.domain import Wish
 from services.vision.live.domain import Notice, Reason, Settings, Spread
-from services.vision.live.stream import NO_ROOM, Ask, Look, Over, Tell, Wait
+from services.vision.live.notices import NO_ROOM
+from services.vision.live.steps import Ask, Look, Over, Tell, Wait
 from tests.doubles.frame_scripts import DAY, Event, Player, Shade, frame, frames, made
 
 EVERY = Settings(threshold=0)
