@@ -2,8 +2,9 @@
 rooms, what goes out. It knows no HTTP library and no channel.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -33,8 +34,10 @@ class Request:
     path: Mapping[str, str] = field(default_factory=dict)
     """What stands where the route's path has names in braces."""
     query: Mapping[str, str] = field(default_factory=dict)
-    form: Mapping[str, bytes] = field(default_factory=dict)
-    """The fields of a multipart form, where the route takes one; then `body` is empty."""
+    form: Mapping[str, bytes | Sequence[bytes]] = field(default_factory=dict)
+    """The fields of a multipart form, where the route takes one; then `body` is empty. Those whose
+    names end in `[]` are lists.
+    """
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,24 @@ class Ask:
     request: Message
 
 
-Conversation = Generator[Ask, Any, Response]
+@dataclass(frozen=True)
+class Events:
+    """A response of server-sent events, written while a room answers a call that streams.
+
+    A call that fails before anything was written is refused like any other.
+    """
+
+    ask: Ask
+    """The call; of one that streams in both directions, what opens it."""
+    told: Callable[[Any], bytes]
+    """Writes what one of the room's answers says: nothing, where it says nothing new."""
+    ended: Callable[[MeshError | None], bytes]
+    """Writes the end, and what the call failed with."""
+    feed: Callable[[Any], Iterable[Message]] | None = None
+    """What the room is sent after one of its answers. None: the call streams one way."""
+
+
+Conversation = Generator[Ask, Any, Response | Events]
 """How a dialect answers: it yields what to ask, is sent the room's response or thrown its
 `MeshError`, and returns what goes out.
 """
@@ -82,6 +102,12 @@ class Route:
     """What it takes in the query. None: nothing."""
     form: type[BaseModel] | None = None
     """What it takes in a multipart form. None: its body is no form."""
+    others: Mapping[str, Any] = field(default_factory=dict)
+    """In which content types it may answer beside JSON, and the type of what stands in each."""
+    lasts: timedelta = limits.UNARY_DEADLINE
+    """How long an answer may take."""
+    changes: bool = True
+    """Whether it changes anything. What does not is given up when its client leaves."""
 
 
 @dataclass(frozen=True)

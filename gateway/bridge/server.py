@@ -7,23 +7,26 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
 from opentelemetry import propagate, trace
 
-from gateway.bridge import forms
+from gateway.bridge import events, forms
 from gateway.bridge.config import SOCKET_BYTES, BridgeConfig
 from gateway.bridge.exchange import (
     Ask,
     Conversation,
     Dialect,
+    Events,
     Request,
     Response,
     Route,
     too_large,
 )
+from gateway.bridge.presence import while_there
 from gateway.bridge.session import Socket
 from gateway.bridge.sockets import Sockets, is_refused
 from services.chassis import call, client, errors, limits, names
@@ -79,7 +82,13 @@ async def running(config: BridgeConfig, app: web.Application) -> AsyncIterator[s
         _log.info("stopped")
 
 
-async def carry(conversation: Conversation, stubs: Mapping[str, Any], *, large: bool) -> Response:
+async def carry(
+    conversation: Conversation,
+    stubs: Mapping[str, Any],
+    *,
+    large: bool,
+    lasts: timedelta = limits.UNARY_DEADLINE,
+) -> Response | Events:
     """Ask the rooms what a conversation wants to know until it has its response.
 
     A large request is translated in a thread, so that others need not wait for it.
@@ -87,43 +96,45 @@ async def carry(conversation: Conversation, stubs: Mapping[str, Any], *, large: 
     step: Callable[[], Ask] = partial(next, conversation)
     while True:
         outcome = await asyncio.to_thread(_advance, step) if large else _advance(step)
-        if isinstance(outcome, Response):
+        if not isinstance(outcome, Ask):
             return outcome
         method = getattr(stubs[outcome.service], outcome.method)
         try:
-            answer = await client.call(method, outcome.request)
+            answer = await client.call(method, outcome.request, timeout=lasts.total_seconds())
         except errors.MeshError as failed:
             step = partial(conversation.throw, failed)
         else:
             step = partial(conversation.send, answer)
 
 
-def _advance(step: Callable[[], Ask]) -> Ask | Response:
+def _advance(step: Callable[[], Ask]) -> Ask | Response | Events:
     try:
         return step()
     except StopIteration as done:
-        response: Response = done.value
+        response: Response | Events = done.value
         return response
 
 
 def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handler:
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         with _span(route, request) as span:
             try:
                 if is_refused(request):
                     # It asked for a socket at the edge, and for none here.
                     raise errors.Unauthenticated("the key is missing or not accepted")
-                response = await _answer(route, request, stubs)
+                answering = _answer(route, request, stubs)
+                response = await (answering if route.changes else while_there(request, answering))
             except errors.MeshError as error:
-                response = dialect.refuse(error)
+                response = _sent(dialect.refuse(error))
             except ConnectionError:
                 # Whoever asked has left, and reads this no more.
-                response = dialect.refuse(errors.InvalidInput("the request broke off"))
+                response = _sent(dialect.refuse(errors.InvalidInput("the request broke off")))
             except Exception:
                 _log.exception("a dialect failed", extra={"route": route.path})
-                response = dialect.refuse(errors.Internal("something failed inside the mesh"))
+                told = errors.Internal("something failed inside the mesh")
+                response = _sent(dialect.refuse(told))
             span.set_attribute("http.response.status_code", response.status)
-        return _sent(response)
+        return response
 
     return handle
 
@@ -138,15 +149,22 @@ def _span(route: Route, request: web.Request) -> AbstractContextManager[trace.Sp
     )
 
 
-async def _answer(route: Route, request: web.Request, stubs: Mapping[str, Any]) -> Response:
+async def _answer(
+    route: Route, request: web.Request, stubs: Mapping[str, Any]
+) -> web.StreamResponse:
     body = b"" if route.form else await _body(request)
     form = await forms.read(request) if route.form else {}
     asked = Request(body, dict(request.match_info), dict(request.query), form)
     tenant = request.headers.get(names.TENANT_HEADER) or names.DEFAULT_TENANT
     priority = call.Priority.read(request.headers.get(names.PRIORITY_HEADER, ""))
-    deadline = time.monotonic() + limits.UNARY_DEADLINE.total_seconds()
+    deadline = time.monotonic() + route.lasts.total_seconds()
     with call.use(call.Call(f"{route.verb} {route.path}", tenant, priority, deadline)):
-        return await carry(route.answer(asked), stubs, large=len(body) > limits.MEBIBYTE)
+        large = len(body) > limits.MEBIBYTE
+        told = await carry(route.answer(asked), stubs, large=large, lasts=route.lasts)
+        if isinstance(told, Response):
+            return _sent(told)
+        method = getattr(stubs[told.ask.service], told.ask.method)
+        return await events.write(request, told, method, lasts=route.lasts)
 
 
 async def _body(request: web.Request) -> bytes:

@@ -10,7 +10,8 @@ from typing import Any, Final
 import jinja2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.bridge.dialects import sockets
+from gateway.bridge.dialects import dialects, sockets
+from gateway.bridge.exchange import Route
 from gateway.envoy import contract, replies
 from gateway.envoy.config import ANY_ORIGIN, GatewayConfig, host_of
 from services.chassis import limits, names
@@ -48,6 +49,7 @@ def render(config: GatewayConfig) -> str:
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
         public_keys=config.public_keys(),
         sockets=[socket.path for socket in sockets()],
+        lasting=[route for dialect in dialects() for route in dialect.routes if _lasts(route)],
         wants_socket=WANTS_SOCKET,
         descriptors=base64.b64encode(described.SerializeToString(deterministic=True)).decode(),
         pages=_known(config) + (HERE / "pages.lua").read_text(),
@@ -58,6 +60,10 @@ def render(config: GatewayConfig) -> str:
         unary_seconds=int(limits.UNARY_DEADLINE.total_seconds()),
         stream_seconds=int(limits.STREAM_DEADLINE.total_seconds()),
     )
+
+
+def _lasts(route: Route) -> bool:
+    return route.lasts > Route.lasts
 
 
 def _known(config: GatewayConfig) -> str:

@@ -1,10 +1,11 @@
 """What the edge itself answers when no room does, in the same shape as the rooms' errors: JSON to
-REST callers, a status with details to gRPC callers.
+REST callers, a status with details to gRPC callers, and to OpenAI's clients what those read.
 
 Envoy fills in `%...%`. Its own words stay only where they name what is wrong with the request.
 """
 
 import base64
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from google.rpc import error_details_pb2 as _details  # noqa: F401 - printing a detail needs its type
 
+from gateway.bridge.dialects import openai_errors
 from services.chassis import errors, limits, status
 
 UNREAD_HEADER: Final = "x-mesh-unread"
@@ -106,6 +108,10 @@ _GRPC_CONTENT: Final = {
         "header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
     }
 }
+_OPENAI: Final = {
+    "header_filter": {"header": {"name": ":path", "string_match": {"prefix": "/v1/"}}}
+}
+_TOO_LATE: Final = {"response_flag_filter": {"flags": ["DT"]}}
 # The transcoder has put it there: a REST call that only looks like gRPC by now.
 _TRANSCODED: Final = {
     "header_filter": {"header": {"name": "x-envoy-original-path", "present_match": True}}
@@ -124,10 +130,11 @@ def mappers() -> list[dict[str, Any]]:
     return [
         *({"filter": _noted(why), **_json(error)} for why, error in PAGES),
         {"filter": _noted("unknown_field"), **_json(unknown)},
+        *_of_openai(),
         *_of_grpc(),
         # Envoy calls a call's own time limit 408, which would ask clients to send it once more.
         {
-            "filter": {"response_flag_filter": {"flags": ["DT"]}},
+            "filter": _TOO_LATE,
             "status_code": 504,
             **_json(TOO_LATE),
         },
@@ -136,11 +143,18 @@ def mappers() -> list[dict[str, Any]]:
     ]
 
 
+def _of_openai() -> Iterator[dict[str, Any]]:
+    yield {"filter": _all(_TOO_LATE, _OPENAI), "status_code": 504, **_openai(TOO_LATE)}
+    for code, error in REST:
+        if error is not UNREAD:
+            yield {"filter": _all(_status_is(code), _OPENAI), **_openai(error)}
+
+
 def _of_grpc() -> Iterator[dict[str, Any]]:
-    grpc = {"and_filter": {"filters": [_GRPC_CONTENT, _not(_TRANSCODED)]}}
+    grpc = _all(_GRPC_CONTENT, _not(_TRANSCODED))
     for code, error in GRPC:
         yield {
-            "filter": {"and_filter": {"filters": [_status_is(code), grpc]}},
+            "filter": _all(_status_is(code), grpc),
             "headers_to_add": [_header(status.DETAILS_KEY, _encoded(error))],
             "body_format_override": {"text_format_source": {"inline_string": str(error)}},
         }
@@ -150,18 +164,31 @@ def _of_grpc() -> Iterator[dict[str, Any]]:
 
 def _json(error: errors.MeshError) -> dict[str, Any]:
     body = json_format.MessageToDict(status.to_status(error), preserving_proto_field_name=True)
+    shaped = _shaped(error, body)
+    if error is UNREAD:
+        shaped["headers_to_add"] = [_header(UNREAD_HEADER, "1")]
+    return shaped
+
+
+def _openai(error: errors.MeshError) -> dict[str, Any]:
+    return _shaped(error, json.loads(openai_errors.refuse(error).body))
+
+
+def _shaped(error: errors.MeshError, body: dict[str, Any]) -> dict[str, Any]:
     shaped: dict[str, Any] = {"body_format_override": {"json_format": body}}
     if error.retry_after is not None:
         seconds = str(int(error.retry_after.total_seconds()))
         shaped["headers_to_add"] = [_header("retry-after", seconds)]
-    if error is UNREAD:
-        shaped["headers_to_add"] = [_header(UNREAD_HEADER, "1")]
     return shaped
 
 
 def _status_is(code: int, operator: str = "EQ") -> dict[str, Any]:
     value = {"default_value": code, "runtime_key": f"mesh.local_reply_{operator.lower()}_{code}"}
     return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
+
+
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": list(filters)}}
 
 
 def _noted(key: str) -> dict[str, Any]:

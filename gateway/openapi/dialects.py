@@ -62,7 +62,8 @@ def _operation(dialect: Dialect, route: Route, shapes: Shapes) -> dict[str, Any]
         operation["requestBody"] = {"required": True, "content": content}
     kind = "text/plain" if dialect.refusal is str else "application/json"
     refusal = {kind: {"schema": shapes.of(dialect.refusal, told=True)}}
-    answer = {"application/json": {"schema": shapes.of(route.told, told=True)}}
+    answers = {"application/json": route.told, **route.others}
+    answer = {kind: {"schema": shapes.of(shape, told=True)} for kind, shape in answers.items()}
     operation["responses"] = {
         "200": {"description": "Done.", "content": answer},
         "default": {"description": "What went wrong.", "content": refusal},

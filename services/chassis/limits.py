@@ -50,6 +50,8 @@ AUDIO_SECONDS: Final = 4 * 60 * 60
 
 UNARY_DEADLINE: Final = timedelta(seconds=120)
 """The time that a unary call gets when its caller names none."""
+ANSWER_DEADLINE: Final = timedelta(minutes=10)
+"""The time that an answer gets which people wait for, such as an hour's recording in words."""
 STREAM_DEADLINE: Final = timedelta(hours=6)
 """The time that a stream gets when its caller names none."""
 UNREAD_DEADLINE: Final = timedelta(seconds=60)

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
+from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
 from gateway.bridge import server
@@ -22,12 +24,25 @@ def config(**told: Any) -> BridgeConfig:
 
 @asynccontextmanager
 async def bridging(
-    vision: str, *, socket_bytes: int = SOCKET_BYTES, **options: Any
+    vision: str = edges.NOWHERE,
+    *,
+    reasoning: str = "",
+    audio: str = "",
+    socket_bytes: int = SOCKET_BYTES,
+    **options: Any,
 ) -> AsyncIterator[str]:
-    """Serve the bridge for a block, which is given its address."""
+    """Serve the bridge for a block, which is given its address; rooms without one are down."""
     told = config(vision_target=vision, drain_seconds=1)
-    async with client.channel(vision) as channel:
-        stubs = {"VisionService": vision_grpc.VisionServiceStub(channel)}
+    async with (
+        client.channel(vision) as vision_channel,
+        client.channel(reasoning or edges.NOWHERE) as reasoning_channel,
+        client.channel(audio or edges.NOWHERE) as audio_channel,
+    ):
+        stubs = {
+            "VisionService": vision_grpc.VisionServiceStub(vision_channel),
+            "ReasoningService": reasoning_grpc.ReasoningServiceStub(reasoning_channel),
+            "AudioService": audio_grpc.AudioServiceStub(audio_channel),
+        }
         app: web.Application = server.application(
             dialects(), stubs, sockets(**options), socket_bytes=socket_bytes
         )

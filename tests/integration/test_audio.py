@@ -16,13 +16,10 @@ from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 
 from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
-from services.audio.config import AudioConfig
-from services.audio.core import Audio
 from services.audio.ports import Transcriber
-from services.audio.rpc import AudioServicer
 from services.chassis import client
 from services.chassis.errors import InvalidInput
-from services.chassis.server import Server
+from tests.doubles.audio_room import audio_room
 from tests.doubles.recordings import DIALOGUE, TRUTH, encoded, silence, tone
 from tests.doubles.transcriber_fake import FakeTranscriber
 from tests.doubles.word_error import word_error_rate
@@ -32,12 +29,8 @@ SERVICE = pb.DESCRIPTOR.services_by_name["AudioService"]
 
 @asynccontextmanager
 async def room(transcriber: Transcriber) -> AsyncIterator[grpc.aio.Channel]:
-    async with Audio(transcriber) as core:
-        server = Server(AudioConfig(listen="127.0.0.1:0", drain_seconds=1))
-        register = pb_grpc.add_AudioServiceServicer_to_server
-        server.add(register, AudioServicer(core), SERVICE, health=core.health)
-        async with server.running() as address, client.channel(address) as channel:
-            yield channel
+    async with audio_room(transcriber) as address, client.channel(address) as channel:
+        yield channel
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from gateway.bridge.dialects import (
     caption_queue,
     front,
     local_models,
+    openai,
     vila,
     vlm_node,
     vlm_node_socket,
@@ -23,6 +24,7 @@ def dialects(*, queue_workers: int | None = None) -> tuple[Dialect, ...]:
         vlm_server.DIALECT,
         caption_queue.dialect(queue_workers),
         local_models.DIALECT,
+        openai.DIALECT,
     )
 
 

@@ -73,6 +73,15 @@ def test_limits_are_those_of_the_table():
     assert filters["buffer"]["max_request_bytes"] == limits.BODY_BYTES
 
 
+def test_a_call_that_may_take_longer_is_given_the_time():
+    (host,) = manager(rendered())["route_config"]["virtual_hosts"]
+    routes = {it["match"].get("path", it["match"].get("prefix")): it for it in host["routes"]}
+    long = int(limits.ANSWER_DEADLINE.total_seconds())
+    assert routes["/v1/audio/transcriptions"]["route"]["timeout"] == f"{long}s"
+    unary = int(limits.UNARY_DEADLINE.total_seconds())
+    assert routes["/"]["route"]["timeout"] == f"{unary}s"
+
+
 def test_the_tenant_is_taken_away_before_a_key_names_it(tmp_path):
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(keys.PUBLIC_KEYS))

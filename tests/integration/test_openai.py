@@ -1,0 +1,184 @@
+"""OpenAI's own client on the real bridge and edge: the rooms' ears and engines are doubles."""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import numpy as np
+import openai
+import pytest
+import pytest_asyncio
+
+from services.chassis import limits
+from tests.doubles import edge as edges
+from tests.doubles import keys
+from tests.doubles.audio_room import audio_room
+from tests.doubles.bridge import bridging
+from tests.doubles.chat_rooms import reasoning_room, vision_room
+from tests.doubles.engine_server import MODEL, engine_server
+from tests.doubles.recordings import encoded, silence
+from tests.doubles.speech_of_tones import ToneTranscriber, said, spoken
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
+
+WORDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3]
+SPEECH = np.concatenate([silence(1), spoken(WORDS), silence(2)])
+WAV = encoded(SPEECH)
+
+
+@in_module
+async def engine():
+    async with engine_server() as engine:
+        yield engine
+
+
+@in_module
+async def rooms(engine):
+    async with (
+        vision_room(engine.url) as vision,
+        reasoning_room(engine.url) as reasoning,
+        audio_room(ToneTranscriber()) as audio,
+        bridging(vision, reasoning=reasoning, audio=audio) as bridge,
+    ):
+        yield {"vision": vision, "reasoning": reasoning, "audio": audio, "bridge": bridge}
+
+
+@in_module
+async def edge(tmp_path_factory, rooms):
+    async with edges.running(tmp_path_factory.mktemp("edge"), rooms) as edge:
+        yield edge
+
+
+@in_module
+async def guarded_edge(tmp_path_factory, rooms):
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "jwks.json").write_text(json.dumps(keys.PUBLIC_KEYS))
+    async with edges.running(folder, rooms, jwks_file=folder / "jwks.json") as edge:
+        yield edge
+
+
+@in_module
+async def clients():
+    async with AsyncExitStack() as stack:
+        made = {}
+
+        async def client(address, key="any"):
+            if (address, key) not in made:
+                base = f"http://{address}/v1"
+                fresh = openai.AsyncOpenAI(base_url=base, api_key=key, max_retries=0, timeout=30)
+                made[address, key] = await stack.enter_async_context(fresh)
+            return made[address, key]
+
+        yield client
+
+
+@pytest_asyncio.fixture(params=["straight", "through the edge"], loop_scope="module")
+async def client(request, rooms, edge, clients):
+    return await clients(rooms["bridge"] if request.param == "straight" else edge.address)
+
+
+async def transcribe(client, data=WAV, name="speech.wav", **options):
+    sent = {"model": "whisper-1", "file": (name, data)} | options
+    return await client.audio.transcriptions.create(**sent)
+
+
+async def test_the_models_are_listed_and_told(client):
+    listed = [it async for it in client.models.list()]
+    assert {(it.id, it.room) for it in listed} == {(MODEL, "vision"), ("fake-ears", "audio")}
+    assert (await client.models.retrieve("fake-ears")).owned_by == "fake"
+    with pytest.raises(openai.NotFoundError) as failed:
+        await client.models.retrieve("org/gpt-9")
+    assert (failed.value.code, failed.value.param) == ("model_not_found", "model")
+
+
+async def test_a_recording_comes_back_in_words(client):
+    told = await transcribe(client, prompt="one, two", language="en", temperature=0)
+    assert told.text == said(WORDS)
+    assert told.usage.type == "duration"
+    assert told.usage.seconds == pytest.approx(len(SPEECH) / 16_000, abs=0.01)
+
+
+async def test_a_recording_comes_back_with_its_times(client):
+    told = await transcribe(
+        client, response_format="verbose_json", timestamp_granularities=["word", "segment"]
+    )
+    assert " ".join(it.word for it in told.words) == said(WORDS) == told.text
+    assert told.segments[0].start == pytest.approx(told.words[0].start, abs=0.01)
+    assert told.words[0].start == pytest.approx(1.0, abs=0.2)
+
+
+async def test_a_recording_comes_back_as_text_and_subtitles(client):
+    assert await transcribe(client, response_format="text") == said(WORDS) + "\n"
+    assert (await transcribe(client, response_format="srt")).startswith("1\n00:00:0")
+    assert (await transcribe(client, response_format="vtt")).startswith("WEBVTT\n\n00:00:0")
+
+
+@pytest.mark.parametrize("kind", [("wav", "pcm_s16le"), ("ogg", "libopus"), ("mp4", "aac")])
+async def test_a_recording_is_told_as_it_is_heard(client, kind):
+    data = WAV if kind[0] == "wav" else encoded(SPEECH, *kind, rate=48_000)
+    stream = await transcribe(client, data, stream=True)
+    told = [it async for it in stream]
+    assert {it.type for it in told[:-1]} == {"transcript.text.delta"}
+    assert told[-1].type == "transcript.text.done"
+    assert "".join(it.delta for it in told[:-1]) == told[-1].text
+    if kind[0] == "wav":
+        assert told[-1].text == said(WORDS)
+        assert len(told) > 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("data", [b"no recording", bytes(3 * limits.MEBIBYTE)])
+async def test_what_is_no_recording_is_told_as_a_bad_request(client, data, stream):
+    with pytest.raises(openai.BadRequestError) as failed:
+        await transcribe(client, data, stream=stream)
+    assert failed.value.param == "file"
+    assert failed.value.body["message"].startswith("file: ")
+
+
+async def test_what_is_not_served_is_named(client):
+    with pytest.raises(openai.BadRequestError) as failed:
+        await transcribe(client, extra_body={"vad_filter": True})
+    assert (failed.value.code, failed.value.param) == ("unknown_parameter", "vad_filter")
+    with (
+        pytest.raises(openai.BadRequestError) as failed,
+        pytest.warns(DeprecationWarning, match="deprecated"),
+    ):
+        await client.audio.translations.create(model="whisper-1", file=("a.wav", WAV))
+    assert failed.value.code == "unsupported_endpoint"
+
+
+async def test_a_recording_over_the_limit_is_told(client):
+    with pytest.raises(openai.APIStatusError) as failed:
+        await transcribe(client, bytes(limits.BODY_BYTES + 1))
+    assert (failed.value.status_code, failed.value.code) == (413, "body_too_large")
+
+
+async def test_a_good_key_opens_and_any_other_is_refused(guarded_edge, clients):
+    good = await clients(guarded_edge.address, keys.ACME)
+    assert (await transcribe(good)).text == said(WORDS)
+    with pytest.raises(openai.AuthenticationError) as failed:
+        await transcribe(await clients(guarded_edge.address, keys.EXPIRED))
+    assert failed.value.code == "invalid_api_key"
+    assert "the key is not accepted" in failed.value.message
+
+
+async def test_rooms_and_a_bridge_that_are_down_are_told(tmp_path, clients):
+    async with bridging() as bridge:
+        lonely = await clients(bridge)
+        assert [it async for it in lonely.models.list()] == []
+        for stream in (False, True):
+            with pytest.raises(openai.InternalServerError) as failed:
+                await transcribe(lonely, stream=stream)
+            assert failed.value.status_code == 503
+    async with edges.running(tmp_path, {}) as edge:
+        with pytest.raises(openai.InternalServerError) as failed:
+            await transcribe(await clients(edge.address))
+        assert (failed.value.status_code, failed.value.type) == (503, "server_error")
+        assert failed.value.response.headers["retry-after"] == "1"
+        assert "does not answer" in failed.value.body["message"]
+
+
+async def test_many_are_heard_at_once(client):
+    told = await asyncio.gather(*(transcribe(client) for _ in range(6)))
+    assert {it.text for it in told} == {said(WORDS)}
