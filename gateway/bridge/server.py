@@ -6,13 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from opentelemetry import propagate, trace
 
 from gateway.bridge import events, forms
 from gateway.bridge.config import SOCKET_BYTES, BridgeConfig
@@ -29,7 +28,7 @@ from gateway.bridge.exchange import (
 from gateway.bridge.presence import while_there
 from gateway.bridge.session import Socket
 from gateway.bridge.sockets import Sockets, is_refused
-from services.chassis import call, client, errors, limits, names
+from services.chassis import call, client, errors, limits, names, telemetry
 from services.chassis.config import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -117,7 +116,8 @@ def _advance(step: Callable[[], Ask]) -> Ask | Response | Events:
 
 def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
-        with _span(route, request) as span:
+        where = {"http.request.method": route.verb, "http.route": route.path}
+        with telemetry.receiving(f"{route.verb} {route.path}", request.headers, where) as span:
             try:
                 if is_refused(request):
                     # It asked for a socket at the edge, and for none here.
@@ -137,16 +137,6 @@ def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handle
         return response
 
     return handle
-
-
-def _span(route: Route, request: web.Request) -> AbstractContextManager[trace.Span]:
-    # The library's own instrumentation would tell the query, where a prompt may stand.
-    return trace.get_tracer(__name__).start_as_current_span(
-        f"{route.verb} {route.path}",
-        propagate.extract(request.headers),
-        trace.SpanKind.SERVER,
-        {"http.request.method": route.verb, "http.route": route.path},
-    )
 
 
 async def _answer(

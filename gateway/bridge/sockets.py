@@ -8,16 +8,16 @@ socket that is closed and not the status of one that never opened. It marks them
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from aiohttp import web
-from opentelemetry import propagate, trace
 
 from gateway.bridge.carrier import FAILED, Carrier
 from gateway.bridge.gauges import Gauges
 from gateway.bridge.session import Close, Code, Socket
 from gateway.bridge.websocket import WebSocket
-from services.chassis import call, errors, names
+from services.chassis import call, errors, names, telemetry
 from services.chassis.pool import Pool
 
 NO_KEY: Final = Close(
@@ -66,7 +66,7 @@ class Sockets:
         try:
             await client.socket.prepare(request)
             with (
-                _span(served, request),
+                _traced(served, request),
                 call.use(_call(served, request)),
                 self._pool.account() as account,
             ):
@@ -116,10 +116,6 @@ def _call(served: Socket, request: web.Request) -> call.Call:
     return call.Call(f"WS {served.path}", tenant, priority)
 
 
-def _span(served: Socket, request: web.Request) -> Any:
-    return trace.get_tracer(__name__).start_as_current_span(
-        f"WS {served.path}",
-        propagate.extract(request.headers),
-        trace.SpanKind.SERVER,
-        {"http.request.method": "GET", "http.route": served.path},
-    )
+def _traced(served: Socket, request: web.Request) -> AbstractContextManager[object]:
+    where = {"http.request.method": "GET", "http.route": served.path}
+    return telemetry.receiving(f"WS {served.path}", request.headers, where)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from services.chassis import limits
@@ -80,15 +81,21 @@ class Viewer:
 
         One picture after the other: a request holds one decoded picture at a time.
         """
-        shown: dict[SentPart, Part] = {}
+        # A list, for to compare a few costs less than the hash of one.
+        known: list[tuple[SentPicture | SentVideo, Part]] = []
+        shown: list[Part] = []
         for path, part in placed(turns):
-            known = _known(part, opened)
-            if known not in shown:
-                shown[known] = await self._shown(path, part, opened)
-        return [
-            Message(turn.role, tuple(shown[_known(it, opened)] for it in turn.parts))
-            for turn in turns
-        ]
+            if isinstance(part, str):
+                shown.append(Text(part))
+                continue
+            bare = _bare(part, opened)
+            same = next((it for other, it in known if other == bare), None)
+            if same is None:
+                same = await self._shown(path, part, opened)
+                known.append((bare, same))
+            shown.append(same)
+        parts = iter(shown)
+        return [Message(turn.role, tuple(islice(parts, len(turn.parts)))) for turn in turns]
 
     async def picture(
         self, sent: SentPicture, opened: Opened, *, field: str
@@ -113,10 +120,8 @@ class Viewer:
                     await image.require_decodable(data, field=field)
             raise
 
-    async def _shown(self, path: str, part: SentPart, opened: Opened) -> Part:
+    async def _shown(self, path: str, part: SentPicture | SentVideo, opened: Opened) -> Part:
         match part:
-            case str():
-                return Text(part)
             case SentPicture():
                 return as_picture(await self.picture(part, opened, field=path))
             case SentVideo():
@@ -164,9 +169,9 @@ def placed(turns: Sequence[Turn]) -> Iterator[tuple[str, SentPart]]:
             yield f"messages[{index}].parts[{place}].{kind}", part
 
 
-def _known(part: SentPart, opened: Opened) -> SentPart:
-    """What makes a part the same as another: its bytes, wherever they came from."""
-    if isinstance(part, str) or not part.uri:
+def _bare(part: SentPicture | SentVideo, opened: Opened) -> SentPicture | SentVideo:
+    """What makes media the same as others: their bytes, wherever they came from."""
+    if not part.uri:
         return part
     return replace(part, data=opened[part.uri], uri="")
 
