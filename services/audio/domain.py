@@ -53,6 +53,17 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Voicing:
+    """Somebody begins to speak, or pauses."""
+
+    speaking: bool
+    seconds: float
+    """Where, from the start of the audio."""
+    segments: int
+    """How many segments come before it."""
+
+
+@dataclass(frozen=True)
 class Transcript:
     """Speech in words."""
 

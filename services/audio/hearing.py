@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from services.audio import agreement
-from services.audio.domain import Segment, Transcript, Wish, Word, segment_of
+from services.audio.domain import Segment, Transcript, Voicing, Wish, Word, segment_of
 from services.audio.ports import VOICE_FRAME, Asked, Care
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
@@ -65,6 +65,8 @@ class Hearing:
     def __init__(self, wish: Wish) -> None:
         self.segments: list[Segment] = []
         """What will not change any more, in order of time."""
+        self.voicings: list[Voicing] = []
+        """Who speaks when, in turns: a begin, then its pause."""
         self.passes = 0
         """How many windows were heard."""
         self._wish = wish
@@ -88,6 +90,10 @@ class Hearing:
         self._tentative: list[Word] = []
         self._before: list[Word] = []
         """The last words that were cut off before the window."""
+
+    def has_voicing(self, place: int, segments: int) -> bool:
+        """Whether there is one at this place, and it comes before any segment but these."""
+        return place < len(self.voicings) and self.voicings[place].segments <= segments
 
     @property
     def committed(self) -> list[Word]:
@@ -208,6 +214,7 @@ class Hearing:
             if not self._speaking:
                 self._spoke_at = begins
                 self._drop_until(begins - _samples(_MARGIN_SECONDS))
+                self._voice(True, self._start)
             self._voiced_until = self._end
         elif self._voiced_until is None:
             self._drop_until(self._end - _samples(_MARGIN_SECONDS))
@@ -268,6 +275,9 @@ class Hearing:
         self._tentative = list(rest)
         self._tell(agreement.last_sentence(self._committed))
 
+    def _voice(self, speaking: bool, place: int) -> None:
+        self.voicings.append(Voicing(speaking, place / SAMPLE_RATE_HZ, len(self.segments)))
+
     def _tell(self, count: int) -> None:
         """Make segments of the committed words up to a number of them."""
         for sentence in agreement.sentences(self._committed[self._told : count]):
@@ -297,6 +307,7 @@ class Hearing:
         self._commit(self._tentative, ())
         self._tell(len(self._committed))
         self._committed, self._told, self._before = [], 0, []
+        self._voice(False, self._voiced_until or 0)
         self._drop_until(self._end - _samples(_MARGIN_SECONDS))
         self._voiced_until, self._paused = None, False
         self._passed_until = self._end

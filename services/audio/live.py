@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from services.audio.domain import Segment, Transcript, Wish, Word
+from services.audio.domain import Segment, Transcript, Voicing, Wish, Word
 from services.media.speech import Encoding
 
 
@@ -85,4 +85,4 @@ class Whole:
     transcript: Transcript
 
 
-Told = Ready | Acknowledged | SegmentHeard | Partial | Whole
+Told = Ready | Acknowledged | Voicing | SegmentHeard | Partial | Whole

@@ -9,6 +9,7 @@ from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 
 from services.audio import wire
 from services.audio.core import Audio
+from services.audio.domain import Voicing
 from services.audio.live import Chunk, End
 from services.chassis import call
 from services.chassis.errors import InvalidInput
@@ -32,11 +33,13 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
                 "settings", "is missing in the first message", remedy="send the settings first"
             )
         asked, words = wire.settings_from_pb(first.settings), first.settings.words
+        wanted = first.settings.voice_activity
         messages = _messages(request_iterator)
         stream = self._core.listen(asked, call.current().tenant, messages)
         async with aclosing(stream) as told:
             async for each in told:
-                yield wire.told_to_pb(each, words=words)
+                if wanted or not isinstance(each, Voicing):
+                    yield wire.told_to_pb(each, words=words)
 
     async def TranscribeUpload(
         self, request: pb.TranscribeUploadRequest, context: Any

@@ -175,11 +175,16 @@ class Session:
         Who reads slowly is told less often, never less.
         """
         acknowledged, partial = 0, Partial((), ())
+        hearing = self._hearing
+        voicings = sum(it.segments < segments for it in hearing.voicings)
         while True:
             if stream.failure:
                 raise stream.failure
-            if segments < len(self._hearing.segments):
-                yield SegmentHeard(self._hearing.segments[segments])
+            if hearing.has_voicing(voicings, segments):
+                yield hearing.voicings[voicings]
+                voicings += 1
+            elif segments < len(hearing.segments):
+                yield SegmentHeard(hearing.segments[segments])
                 segments += 1
             elif self.failure:
                 raise self.failure

@@ -6,7 +6,15 @@ from google.protobuf.duration_pb2 import Duration
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.types.v1 import model_pb2, transcript_pb2, usage_pb2
 
-from services.audio.domain import Model, Segment, Transcript, Transcription, Wish, Word
+from services.audio.domain import (
+    Model,
+    Segment,
+    Transcript,
+    Transcription,
+    Voicing,
+    Wish,
+    Word,
+)
 from services.audio.live import (
     Acknowledged,
     Chunk,
@@ -73,6 +81,9 @@ def told_to_pb(told: Told, *, words: bool) -> pb.TranscribeResponse:
             return pb.TranscribeResponse(ready=ready)
         case Acknowledged():
             return pb.TranscribeResponse(acknowledged=pb.AudioAcknowledged(offset=told.offset))
+        case Voicing():
+            activity = pb.VoiceActivity(speaking=told.speaking, offset=_duration(told.seconds))
+            return pb.TranscribeResponse(voice_activity=activity)
         case SegmentHeard():
             return pb.TranscribeResponse(segment=segment_to_pb(told.segment, words=words))
         case Partial():

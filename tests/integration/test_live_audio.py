@@ -164,6 +164,22 @@ async def test_settings_that_cannot_be_are_told(channel, settings, error, told):
         [it async for it in listen(channel, requests(b"", end=False, **settings))]
 
 
+async def test_who_speaks_when_is_told_to_who_wants_to_know(channel):
+    data = pcm16(np.concatenate([silence(1), spoken([1, 2]), silence(2), spoken([3]), silence(1)]))
+    answers = [it async for it in listen(channel, requests(data, voice_activity=True))]
+    kinds = [it.WhichOneof("message") for it in answers]
+    told = [it for it in kinds if it in ("voice_activity", "segment", "final")]
+    assert told == [*["voice_activity", "segment", "voice_activity"] * 2, "final"]
+    voices = [it.voice_activity for it in answers if it.HasField("voice_activity")]
+    assert [it.speaking for it in voices] == [True, False, True, False]
+    assert [it.offset.ToTimedelta().total_seconds() for it in voices] == pytest.approx(
+        [0.7, 1.8, 3.7, 4.3], abs=0.2
+    )
+    unasked = [it async for it in listen(channel, requests(data))]
+    assert not any(it.HasField("voice_activity") for it in unasked)
+    assert unasked[-1].final == answers[-1].final
+
+
 async def test_audio_that_is_not_what_the_settings_say_is_told(channel):
     settings = {"encoding": pb.AUDIO_ENCODING_OGG_OPUS}
     with pytest.raises(errors.InvalidInput, match="chunk: is not a recording"):

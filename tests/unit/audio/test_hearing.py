@@ -95,6 +95,21 @@ def test_a_pause_makes_a_segment_with_its_times():
     assert (second.start_seconds, second.end_seconds) == pytest.approx((8, 8.3), abs=0.06)
 
 
+def test_who_speaks_when_is_told_around_the_segments_of_each_utterance():
+    audio = [silence(2), spoken([1, 5, 2]), silence(2), spoken([3, 4])]
+    listener = Listener().play(np.concatenate(audio))
+    listener.end()
+    told = listener.hearing.voicings
+    assert [(it.speaking, it.segments) for it in told] == [
+        (True, 0),
+        (False, 2),
+        (True, 2),
+        (False, 3),
+    ]
+    assert [it.seconds for it in told] == pytest.approx([1.7, 3.4, 5.2, 6.3], abs=0.2)
+    assert told[0].seconds <= listener.hearing.segments[0].start_seconds
+
+
 def test_an_utterance_that_was_heard_to_its_end_costs_no_pass_more():
     listener = Listener().play(np.concatenate([spoken([1, 2, 3]), silence(2)]))
     assert listener.hearing.segments
