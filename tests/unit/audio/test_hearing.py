@@ -106,7 +106,7 @@ def test_who_speaks_when_is_told_around_the_segments_of_each_utterance():
         (True, 2),
         (False, 3),
     ]
-    assert [it.seconds for it in told] == pytest.approx([1.7, 3.4, 5.2, 6.3], abs=0.2)
+    assert [it.seconds for it in told] == pytest.approx([1.7, 3.4, 5.2, 6.5], abs=0.2)
     assert told[0].seconds <= listener.hearing.segments[0].start_seconds
 
 
