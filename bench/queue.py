@@ -9,12 +9,16 @@ tables hold a million finished jobs and a hundred thousand that wait for their t
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import uvloop
@@ -26,6 +30,8 @@ from sensorium.launcher import places
 JOBS = 2000
 ROUNDS = 3
 PICKUPS = 100
+_LOOK_SECONDS: Final = 0.002
+_MOST_SECONDS: Final = 60
 
 
 def _place() -> Path:
@@ -93,17 +99,12 @@ async def _round(name: str, system: System, jobs: int) -> dict[str, float]:
         begun = time.perf_counter()
         await system.create(jobs)
         created = time.perf_counter() - begun
-        worker = await _worker(name, system)
-        try:
-            # Each job that starts is told in a line; the first ones pay for the start.
+        async with _working(name, system) as worker:
             drained = await _drained(worker, jobs)
             notices = sum(1 for _ in listening.notifies(timeout=0.5))
             pickups = [await _pickup(worker, system) for _ in range(PICKUPS)]
             # The last one's end is written, or it would start again in the next round.
             await asyncio.sleep(0.3)
-        finally:
-            worker.terminate()
-            await worker.wait()
     quantiles = statistics.quantiles(pickups, n=100)
     return {
         "created per second": jobs / created,
@@ -114,33 +115,61 @@ async def _round(name: str, system: System, jobs: int) -> dict[str, float]:
     }
 
 
-async def _worker(name: str, system: System) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
+class _Worker:
+    """A worker in a process of its own, and the times at which it began jobs, as it tells them."""
+
+    def __init__(self, process: asyncio.subprocess.Process, told: int) -> None:
+        self.process = process
+        self._told = told
+        self._cut = b""
+
+    async def started(self, jobs: int) -> list[float]:
+        """Wait for that many jobs to start, and return when they did."""
+        times: list[float] = []
+        async with asyncio.timeout(_MOST_SECONDS):
+            while len(times) < jobs:
+                # Looked at now and then: a reader that woke up for each job took the processor from
+                # those that are measured.
+                await asyncio.sleep(_LOOK_SECONDS)
+                with suppress(BlockingIOError):
+                    *lines, self._cut = (self._cut + os.read(self._told, 1 << 20)).split(b"\n")
+                    times += map(float, lines)
+        return times
+
+
+@asynccontextmanager
+async def _working(name: str, system: System) -> AsyncIterator[_Worker]:
+    told, tells = os.pipe()
+    os.set_blocking(told, False)
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bench.queue", "--work", name, system.url),
-        stdout=asyncio.subprocess.PIPE,
+        stdout=tells,
         stderr=asyncio.subprocess.DEVNULL,
     )
+    os.close(tells)
+    try:
+        yield _Worker(process, told)
+    finally:
+        process.terminate()
+        await process.wait()
+        os.close(told)
 
 
-async def _drained(worker: asyncio.subprocess.Process, jobs: int) -> float:
-    started = [await _line(worker) for _ in range(jobs)]
+async def _drained(worker: _Worker, jobs: int) -> float:
+    # The first ones pay for the start of the process.
+    started = await worker.started(jobs)
     skipped = jobs // 10
     return (jobs - skipped - 1) / (started[-1] - started[skipped])
 
 
-async def _pickup(worker: asyncio.subprocess.Process, system: System) -> float:
+async def _pickup(worker: _Worker, system: System) -> float:
     # Nothing to measure: the last job's end is written meanwhile.
     await asyncio.sleep(0.02)
     begun = time.time()
     await system.create(1)
-    return await _line(worker) - begun
-
-
-async def _line(worker: asyncio.subprocess.Process) -> float:
-    assert worker.stdout is not None
-    line = await asyncio.wait_for(worker.stdout.readline(), 30)
-    return float(line)
+    [started] = await worker.started(1)
+    return started - begun
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from services.jobs import record
 from services.jobs.adapters.postgres.claims import CLAIMS
-from services.jobs.adapters.postgres.database import OPTIONS
+from services.jobs.adapters.postgres.database import LINE_OPTIONS
 from services.jobs.adapters.postgres.writes import WRITES, Write, columns
 from services.jobs.content import CaptionOutput
 from services.jobs.domain import JobEventKind, JobId, JobState
@@ -78,7 +78,7 @@ async def drain(url: str, jobs: int) -> float:
             *("-t", str(turns), "-f", script.name),
             *(f"-D{name}={value}" for name, value in given.items()),
             url,
-            env={**os.environ, "PGOPTIONS": OPTIONS},
+            env={**os.environ, "PGOPTIONS": LINE_OPTIONS},
             stdout=asyncio.subprocess.PIPE,
         )
         told, _ = await process.communicate()
@@ -97,9 +97,9 @@ def _pgbench() -> str:
 
 
 # All that a worker reads of the claims is read, and the ids and tokens are kept for the writes.
-_READ, _TOLD = CLAIMS.text.rsplit("SELECT id, tenant, type,", 1)
+_READ, _TOLD = CLAIMS.text.rsplit("SELECT id, claimed.tenant,", 1)
 _SCRIPT: Final = f"""
-    {_READ}, told AS MATERIALIZED (SELECT id, tenant, type, {_TOLD})
+    {_READ}, told AS MATERIALIZED (SELECT id, claimed.tenant, {_TOLD})
     SELECT array_agg(id) AS id, array_agg(token) AS token FROM told \\gset
     {WRITES.text};
 """

@@ -98,14 +98,14 @@ class Attempt:
             _log.exception("could not write the end of an attempt", extra=self._told())
 
     async def _work(self) -> JobOutput:
-        claim, job = self.claim, self.claim.job
+        claim = self.claim
         with (
-            call.use(call.Call(tenant=job.tenant, priority=call.Priority.JOB)),
-            telemetry.consuming(f"job {job.type}", created_by=claim.trace),
+            call.use(call.Call(tenant=claim.tenant, priority=call.Priority.JOB)),
+            telemetry.consuming(f"job {claim.type}", created_by=claim.trace),
         ):
             steps = Steps(self._queue, claim, await self._queue.steps(claim))
             work = Work(steps, self._peers, self._blob, self._keep)
-            output = await PIPELINES[job.type](await self._gatherer.gather(claim, steps), work)
+            output = await PIPELINES[claim.type](await self._gatherer.gather(claim, steps), work)
             await self._gatherer.deliver(claim, steps, output)
             return output
 
@@ -120,32 +120,33 @@ class Attempt:
     async def _write(self, outcome: Outcome) -> None:
         queue, claim = self._queue, self.claim
         match outcome:
-            case Stop.LOST:
-                _log.warning("lost a job", extra=self._told())
-            case Stop.LET_GO:
-                await self._insist(lambda: queue.release(claim))
+            case Stop():
+                if outcome is Stop.LOST:
+                    _log.warning("lost a job", extra=self._told())
+                else:
+                    await self._insist(queue.release, claim)
             case JobError():
                 _log.warning("a job failed", extra={**self._told(), "reason": outcome.reason})
-                await self._insist(lambda: queue.fail(claim, outcome))
+                await self._insist(queue.fail, claim, outcome)
             case Failure():
                 extra = {**self._told(), "reason": outcome.error.reason}
                 _log.warning("a job is postponed", extra=extra)
-                await self._insist(lambda: queue.postpone(claim, outcome))
+                await self._insist(queue.postpone, claim, outcome)
             case _:
-                await self._insist(lambda: queue.complete(claim, outcome))
+                await self._insist(queue.complete, claim, outcome)
                 if _log.isEnabledFor(logging.INFO):
                     _log.info("completed a job", extra=self._told())
 
-    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, write: Callable[..., Awaitable[None]], *said: object) -> None:
         until = time.monotonic() + self._lease_seconds
         while True:
             try:
-                return await write()
+                return await write(*said)
             except Unavailable:
                 if time.monotonic() >= until:
                     raise
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     def _told(self) -> dict[str, str | int]:
-        job = self.claim.job
-        return {"job_id": str(job.id), "job_type": job.type.value, "attempt": job.attempt}
+        claim = self.claim
+        return {"job_id": str(claim.id), "job_type": claim.type.value, "attempt": claim.attempt}

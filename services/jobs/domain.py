@@ -220,9 +220,16 @@ class JobEvent:
 
 @dataclass(frozen=True)
 class Claim:
-    """A job in a worker's hands, until the lease runs out or the worker lets go."""
+    """A job in a worker's hands, until the lease runs out or the worker lets go: what the work on
+    it takes, and no more, for each is read from the store.
+    """
 
-    job: Job
+    id: JobId
+    tenant: str
+    type: JobType
+    input: JobInput
+    attempt: int
+    """How often a worker has taken it up since it was created or last retried."""
     token: int
     """Fences the worker's writes: each claim of a job has a higher one, and only the newest counts.
     """

@@ -66,7 +66,7 @@ class Gatherer:
         Raises `SourceDown` for what may pass, and other errors, which name the picture, for what
         will not.
         """
-        given = claim.job.input
+        given = claim.input
         if wanted := _wanted(given):
             await steps.run_each(
                 "fetch",
@@ -79,7 +79,7 @@ class Gatherer:
         if query is None or isinstance(given, TranscriptionInput | VideoSummaryInput):
             return given
         found = await self._pictures(claim, steps, query)
-        images = intake.named([*given.images, *found], f"input.{claim.job.type}")
+        images = intake.named([*given.images, *found], f"input.{claim.type}")
         return replace(given, images=intake.in_order(images))
 
     async def blob(self, claim: Claim, key: str) -> Blob:
@@ -88,14 +88,14 @@ class Gatherer:
 
     async def deliver(self, claim: Claim, steps: Steps, output: JobOutput) -> None:
         """Put the output into the domain that the job's pictures came from, if that was asked."""
-        query = _query(claim.job.input)
+        query = _query(claim.input)
         if query is None or not query.upload_output:
             return
 
         async def upload() -> Json:
             await self._account().store(
                 query.domain_id,
-                name=str(claim.job.id),
+                name=str(claim.id),
                 data_type=_OUTPUT_TYPE,
                 data=record.dump_json(output).encode(),
             )
@@ -197,21 +197,22 @@ class Gatherer:
 def _wanted(given: JobInput) -> Sequence[_Wanted]:
     match given:
         case TranscriptionInput():
-            named = [(given.audio, given.uri, "the recording", False)]
+            named = [_Wanted(given.audio, given.uri, "the recording", is_picture=False)]
         case VideoSummaryInput():
             named = [] if given.video is None else [_video(given.video)]
         case SurveillanceInput(video=Video() as video):
             named = [_video(video)]
         case _:
             named = [
-                (it.blob, it.uri, f"picture {index} ({it.id})", True)
+                _Wanted(it.blob, it.uri, f"picture {index} ({it.id})", is_picture=True)
                 for index, it in enumerate(given.images)
+                if it.uri
             ]
-    return [_Wanted(*it) for it in named if it[1] and not it[1].lower().startswith(SCHEME)]
+    return [it for it in named if it.uri and not it.uri.lower().startswith(SCHEME)]
 
 
-def _video(video: Video) -> tuple[str, str, str, bool]:
-    return video.blob, video.uri, "the video", False
+def _video(video: Video) -> _Wanted:
+    return _Wanted(video.blob, video.uri, "the video", is_picture=False)
 
 
 def _query(given: JobInput) -> DomainQuery | None:

@@ -82,7 +82,7 @@ class MediaKeeper:
 
     async def keep_for(self, claim: Claim, key: str, data: bytes, *, path: str) -> KeptMedia:
         """Keep bytes for a job under a key, in place of any that it had there."""
-        new = await self._write(claim.job.tenant, data, path=path)
+        new = await self._write(claim.tenant, data, path=path)
         return await self._index.keep_for(claim, key, new.id)
 
     async def held(self, claim: Claim, key: str) -> KeptMedia | None:

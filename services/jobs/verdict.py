@@ -54,7 +54,7 @@ class Judge:
         """Say whether the job is to be tried again, or how it ends."""
         chance = self._chance()
         if (wait := refusal(error)) is not None:
-            self._refused(claim.job.type, _spread(wait, chance))
+            self._refused(claim.type, _spread(wait, chance))
         return judge(
             error,
             claim,
@@ -82,7 +82,7 @@ def judge(
             "something failed inside the worker", remedy="the cause is in the worker's log"
         )
     told = JobError(reason=error.code, message=str(error), retryable=True)
-    wait = _wait(claim.job.attempt, longest_wait, chance)
+    wait = _wait(claim.attempt, longest_wait, chance)
     match error:
         case SourceDown():
             # It is none of ours, and nobody may ever come to repair it.

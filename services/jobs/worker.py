@@ -30,8 +30,8 @@ from services.jobs.adapters.receiver import HttpReceiver
 from services.jobs.attempt import Attempt, Outcome, Stop
 from services.jobs.bells import Bell
 from services.jobs.config import DomainConfig, PeersConfig, WebhookConfig, WorkerConfig
-from services.jobs.content import JobOutput, JobType
-from services.jobs.domain import Claim, JobId, JobState
+from services.jobs.content import JobType
+from services.jobs.domain import Claim, Failure, JobError, JobState
 from services.jobs.gathering import Gatherer
 from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
@@ -70,13 +70,14 @@ class Worker:
         self._name = name
         self._lease = timedelta(seconds=config.lease_seconds)
         self._beat_seconds = config.lease_seconds / _BEATS_PER_LEASE
+        # Never all places in one go: while some are begun, others are claimed.
+        self._at_once = max(1, config.concurrency // 2)
         # All jobs that it holds, and how many of them are worked on; of the others the ends are
         # written.
-        self._attempts: dict[JobId, Attempt] = {}
+        self._attempts: dict[Attempt, asyncio.Task[None]] = {}
         self._working = 0
         self._throttle = Throttle(config.concurrency, clock)
         self._judge = verdict.Judge(config, clock, chance, self._throttle.refused)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     @asynccontextmanager
@@ -93,12 +94,12 @@ class Worker:
                     yield
                 finally:
                     await self._drain(claiming, bell)
-                    for task in (*keeping, *self._tasks):
+                    for task in (*keeping, *self._attempts.values()):
                         task.cancel()
 
     async def _claim(self, group: asyncio.TaskGroup, bell: Bell) -> None:
         while not self._stopping:
-            free, most = self._places(), self._throttle.bounds()
+            free, most = min(self._places(), self._at_once), self._throttle.bounds()
             claims = await self._claimed(free, most) if free else ()
             for claim in claims:
                 attempt = Attempt(
@@ -109,12 +110,9 @@ class Worker:
                     lease=self._lease,
                     judge=self._judge,
                 )
-                self._attempts[claim.job.id] = attempt
                 self._working += 1
-                self._throttle.began(claim.job.type)
-                task = group.create_task(self._attempt(attempt, bell))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._throttle.began(claim.type)
+                self._attempts[attempt] = group.create_task(self._attempt(attempt, bell))
             # Fewer than there are places may be all, or all that the bounds of one type left.
             bounded = most or self._config.type_limits
             if not free or not claims or (len(claims) < free and not bounded):
@@ -138,20 +136,20 @@ class Worker:
                 outcome = await attempt.work()
             finally:
                 self._working -= 1
-                done = isinstance(outcome, JobOutput)
-                self._throttle.ended(attempt.claim.job.type, done=done)
+                done = not isinstance(outcome, Stop | JobError | Failure)
+                self._throttle.ended(attempt.claim.type, done=done)
                 # A place is free: who waits for it need not wait for the end to be written.
                 bell.ring()
             await attempt.end(outcome)
         finally:
-            del self._attempts[attempt.claim.job.id]
+            del self._attempts[attempt]
             bell.ring()
 
     async def _keep_leases(self) -> None:
         with self._queue.cancels() as bell:
             while True:
                 await bell.wait(self._beat_seconds)
-                attempts = tuple(self._attempts.values())
+                attempts = tuple(self._attempts)
                 if not attempts:
                     continue
                 try:
@@ -162,7 +160,7 @@ class Worker:
                     _log.warning("cannot renew leases", extra={"reason": error.code})
                     continue
                 for attempt in attempts:
-                    state = states.get(attempt.claim.job.id)
+                    state = states.get(attempt.claim.id)
                     if state is None:
                         attempt.stop(Stop.LOST)
                     elif state is JobState.CANCELLING:
@@ -186,7 +184,7 @@ class Worker:
             async with asyncio.timeout(self._config.drain_seconds):
                 # Not cancelled: a claim that the store has granted would be held by nobody.
                 await asyncio.wait([claiming])
-                for attempt in tuple(self._attempts.values()):
+                for attempt in tuple(self._attempts):
                     attempt.stop(Stop.LET_GO)
                 while self._attempts:
                     await bell.wait(self._config.drain_seconds)

@@ -157,16 +157,17 @@ async def test_jobs_are_listed_by_type_and_state(store):
 async def test_the_job_that_waited_longest_is_claimed_first(store, queue):
     made = [await store.create(NEW) for _ in range(3)]
     claims = await queue.claim("worker-1", limit=2, lease=LEASE)
-    assert {claim.job.id for claim in claims} == {job.id for job in made[:2]}
-    assert all(claim.job.state is JobState.RUNNING for claim in claims)
-    assert all(claim.job.attempt == 1 and claim.job.start_time for claim in claims)
+    assert {claim.id for claim in claims} == {job.id for job in made[:2]}
+    assert all(claim.attempt == 1 for claim in claims)
+    running = [await store.get("acme", claim.id) for claim in claims]
+    assert all(job.state is JobState.RUNNING and job.start_time for job in running)
 
 
 async def test_a_more_urgent_job_is_claimed_first(store, queue):
     wanted = [(await store.create(replace(NEW, priority=it))).id for it in (-100, 0, 100, 7)]
-    made = [(await claim_one(queue)).job for _ in wanted]
-    assert [job.id for job in made] == [wanted[2], wanted[3], wanted[1], wanted[0]]
-    assert [job.priority for job in made] == [100, 7, 0, -100]
+    claimed = [(await claim_one(queue)).id for _ in wanted]
+    assert claimed == [wanted[2], wanted[3], wanted[1], wanted[0]]
+    assert [(await store.get("acme", it)).priority for it in claimed] == [100, 7, 0, -100]
 
 
 async def test_a_job_is_not_claimed_before_its_time(store, queue):
@@ -176,7 +177,7 @@ async def test_a_job_is_not_claimed_before_its_time(store, queue):
     due = await store.create(replace(NEW, run_after=earlier))
     claims = await queue.claim("worker-1", limit=9, lease=LEASE)
     # A time that has passed is no way to the front.
-    assert [claim.job.id for claim in claims] == [now.id, due.id]
+    assert [claim.id for claim in claims] == [now.id, due.id]
     assert (await store.get("acme", waits.id)).run_after == later
     assert (waits.run_after, due.run_after) == (later, earlier)
 
@@ -187,11 +188,11 @@ async def test_stats_count_what_waits_and_what_is_held_of_one_tenant(store, queu
     held, done, *_ = await queue.claim("worker-1", limit=2, lease=LEASE)
     await queue.complete(done, OUTPUT)
     assert (await numbers(store)) == (2, 1, {S.PENDING: 2, S.RUNNING: 1, S.COMPLETED: 1})
-    await store.cancel("acme", held.job.id)
+    await store.cancel("acme", held.id)
     assert (await numbers(store)) == (2, 1, {S.PENDING: 2, S.CANCELLING: 1, S.COMPLETED: 1})
     await queue.release(held)
     assert (await numbers(store)) == (2, 0, {S.PENDING: 2, S.CANCELLED: 1, S.COMPLETED: 1})
-    await store.retry(await store.get("acme", done.job.id), Revision())
+    await store.retry(await store.get("acme", done.id), Revision())
     assert (await numbers(store)) == (3, 0, {S.PENDING: 3, S.CANCELLED: 1})
     assert (await numbers(store, "other")) == (1, 0, {S.PENDING: 1})
     assert await store.stats("nobody") == QueueStats(0, 0)
@@ -233,7 +234,7 @@ async def test_a_job_is_found_by_its_request_id(store):
 
 async def test_a_job_that_ended_long_ago_is_forgotten_with_all_that_is_its(store, queue):
     ended, young, waits = [await store.create(NEW) for _ in range(3)]
-    claims = {claim.job.id: claim for claim in await queue.claim("w", limit=2, lease=LEASE)}
+    claims = {claim.id: claim for claim in await queue.claim("w", limit=2, lease=LEASE)}
     claim = claims[ended.id]
     await queue.record_step(claim, "a", 1, text="", progress=Progress(1, 1))
     await queue.complete(claim, OUTPUT)
@@ -256,10 +257,10 @@ async def test_no_more_of_a_limited_type_are_held_than_may_be(limited):
     many = await asyncio.gather(*(queue.claim(f"w-{n}", limit=3, lease=LEASE) for n in range(4)))
     claims = [claim for some in many for claim in some]
     claims += await queue.claim("w-5", limit=3, lease=LEASE)
-    held = [claim.job.type for claim in claims]
+    held = [claim.type for claim in claims]
     assert sorted(held) == [JobType.CAPTION_V1, JobType.CAPTION_V1, JobType.TRANSCRIPTION_V1]
     assert await queue.claim("w-1", limit=9, lease=LEASE) == []
-    caption = next(claim for claim in claims if claim.job.id != other.id)
+    caption = next(claim for claim in claims if claim.id != other.id)
     with queue.work() as bell:
         await listening(store)
         await rings(bell, queue.complete(caption, OUTPUT))
@@ -278,7 +279,7 @@ async def test_a_worker_may_take_fewer_of_a_type_or_none(limited):
     async def taken(**most):
         most = {JobType(kind): many for kind, many in most.items()}
         claims = await queue.claim("w", limit=9, lease=LEASE, most=most)
-        return sorted(claim.job.type for claim in claims)
+        return sorted(claim.type for claim in claims)
 
     assert await taken(caption_v1=1, transcription_v1=0) == [caption]
     assert await taken(caption_v1=0, transcription_v1=1) == [transcription]
@@ -302,7 +303,7 @@ async def test_a_job_is_claimed_once_however_many_ask(store, queue):
     many = await asyncio.gather(
         *(queue.claim(f"worker-{n}", limit=5, lease=LEASE) for n in range(8))
     )
-    claimed = [claim.job.id for claims in many for claim in claims]
+    claimed = [claim.id for claims in many for claim in claims]
     assert len(claimed) == len(set(claimed))
     left = await queue.claim("last", limit=100, lease=LEASE)
     assert len(claimed) + len(left) == 20
@@ -340,7 +341,7 @@ async def test_recorded_steps_are_there_for_the_next_worker(store, queue):
     await queue.release(first)
     second = await claim_one(queue)
     assert await queue.steps(second) == {"describe/0": result}
-    assert second.job.progress == progress
+    assert (await store.get("acme", job.id)).progress == progress
     events = await store.events(await store.get("acme", job.id), after=2)
     told = events[0]
     assert (told.kind, told.step, told.progress) == (K.STEP_COMPLETED, "describe/0", progress)
@@ -387,7 +388,7 @@ async def test_only_failures_that_count_use_up_attempts(store, queue):
     left = []
     for counts in (False, True, False, True):
         claim = await claim_one(queue)
-        left.append((claim.job.attempt, claim.attempts_left))
+        left.append((claim.attempt, claim.attempts_left))
         await queue.postpone(claim, Failure(ERROR, timedelta(0), counts=counts))
     assert left == [(1, 2), (2, 2), (3, 1), (4, 1)]
 
@@ -396,7 +397,7 @@ async def test_a_released_job_is_as_if_the_attempt_had_not_been(store, queue):
     job = await store.create(NEW)
     await queue.release(await claim_one(queue))
     claim = await claim_one(queue)
-    assert (claim.job.attempt, claim.attempts_left) == (1, 2)
+    assert (claim.attempt, claim.attempts_left) == (1, 2)
     assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.RELEASED, K.CLAIMED]
 
 
@@ -404,7 +405,7 @@ async def test_a_heartbeat_keeps_a_lease(store, queue):
     await store.create(NEW)
     claim = await claim_one(queue, lease=RUN_OUT)
     states = await queue.heartbeat([claim], lease=LEASE)
-    assert states == {claim.job.id: JobState.RUNNING}
+    assert states == {claim.id: JobState.RUNNING}
     assert await queue.reclaim() == 0
 
 
@@ -450,10 +451,10 @@ async def test_a_stale_token_changes_nothing(store, queue, write):
     stale = await claim_one(queue, lease=RUN_OUT)
     await queue.reclaim()
     claim = await claim_one(queue)
-    before = await store.get("acme", claim.job.id)
+    before = await store.get("acme", claim.id)
     with pytest.raises(Conflict, match="lease"):
         await write(queue, stale)
-    assert await store.get("acme", claim.job.id) == before
+    assert await store.get("acme", claim.id) == before
     assert await queue.steps(claim) == {}
 
 
@@ -470,7 +471,7 @@ async def test_of_writes_at_once_a_stale_one_fails_alone(store, queue):
     )
     assert isinstance(told.pop(3), Conflict)
     assert told == [None] * len(WRITES)
-    jobs = [await store.get("acme", claim.job.id) for claim in claims]
+    jobs = [await store.get("acme", claim.id) for claim in claims]
     assert [job.state for job in jobs[:6]] == [
         JobState.RUNNING,
         JobState.RUNNING,
@@ -496,7 +497,7 @@ async def test_of_writes_at_once_one_that_cannot_be_kept_fails_alone(store, queu
         return_exceptions=True,
     )
     assert (told[0], told[2]) == (None, None)
-    assert (await store.get("acme", claims[2].job.id)).state is JobState.COMPLETED
+    assert (await store.get("acme", claims[2].id)).state is JobState.COMPLETED
 
 
 async def test_writes_to_one_job_at_once_are_made_in_their_order(store, queue):
@@ -517,10 +518,10 @@ async def test_nothing_is_written_after_the_end(store, queue, write):
     await store.create(NEW)
     claim = await claim_one(queue)
     await queue.complete(claim, OUTPUT)
-    before = await store.get("acme", claim.job.id)
+    before = await store.get("acme", claim.id)
     with pytest.raises(Conflict):
         await write(queue, claim)
-    assert await store.get("acme", claim.job.id) == before
+    assert await store.get("acme", claim.id) == before
 
 
 async def test_a_cancelled_job_is_never_claimed(store, queue):
@@ -560,7 +561,7 @@ async def test_a_job_asked_to_stop_whose_worker_dies_is_cancelled(store, queue):
 async def test_what_is_over_cannot_be_cancelled(store, queue):
     done, failed = await store.create(NEW), await store.create(NEW)
     for claim in await queue.claim("worker-1", limit=2, lease=LEASE):
-        if claim.job.id == done.id:
+        if claim.id == done.id:
             await queue.complete(claim, OUTPUT)
         else:
             await queue.fail(claim, ERROR)
@@ -574,7 +575,7 @@ async def failed_with_a_step(store, queue):
     claim = await claim_one(queue)
     await queue.record_step(claim, "describe/0", "x", text="x", progress=Progress(1, 2, "b"))
     await queue.fail(claim, ERROR)
-    return await store.get("acme", claim.job.id)
+    return await store.get("acme", claim.id)
 
 
 async def test_a_retried_job_goes_on_with_its_steps_and_its_history(store, queue):
@@ -583,7 +584,7 @@ async def test_a_retried_job_goes_on_with_its_steps_and_its_history(store, queue
     assert (job.state, job.error, job.end_time) == (JobState.PENDING, None, None)
     assert (job.attempt, job.progress) == (0, Progress(1, 2, "b"))
     claim = await claim_one(queue)
-    assert (claim.job.attempt, claim.attempts_left) == (1, 2)
+    assert (claim.attempt, claim.attempts_left) == (1, 2)
     assert await queue.steps(claim) == {"describe/0": "x"}
     assert (await kinds(store, job))[-3:] == [K.FAILED, K.RETRIED, K.CLAIMED]
 
@@ -611,7 +612,7 @@ async def test_a_job_that_is_not_over_cannot_be_retried(store, queue):
         await store.retry(job, Revision())
     claim = await claim_one(queue)
     with pytest.raises(Precondition, match="running"):
-        await store.retry(claim.job, Revision())
+        await store.retry(await store.get("acme", claim.id), Revision())
 
 
 async def test_a_retry_of_an_older_view_is_refused(store, queue):
@@ -648,7 +649,7 @@ async def test_workers_hear_of_work(store, queue):
         await rings(bell, queue.release(claim))
         claim = await claim_one(queue)
         await queue.fail(claim, ERROR)
-        failed = await store.get("acme", claim.job.id)
+        failed = await store.get("acme", claim.id)
         await rings(bell, store.retry(failed, Revision()))
 
 
@@ -682,6 +683,6 @@ async def test_jobs_too_big_for_one_statement_are_kept_whole(store, queue):
     big = [Blob("images/0", "image/png", bytes([n]) * (5 << 20)) for n in range(3)]
     created = await asyncio.gather(*(store.create(replace(NEW, blobs=(it,))) for it in big))
     assert len({job.id for job in created}) == len(big)
-    claims = {it.job.id: it for it in await queue.claim("worker-1", limit=9, lease=LEASE)}
+    claims = {it.id: it for it in await queue.claim("worker-1", limit=9, lease=LEASE)}
     kept = [await queue.blob(claims[job.id], "images/0") for job in created]
     assert kept == big

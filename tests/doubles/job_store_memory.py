@@ -224,17 +224,27 @@ class MemoryJobStore:
                 start_time=kept.job.start_time or now,
             )
             claims.append(
-                Claim(kept.job, kept.token, 3 - kept.charged, kept.waiting_since, kept.new.trace)
+                Claim(
+                    kept.job.id,
+                    kept.job.tenant,
+                    kind,
+                    kept.job.input,
+                    kept.job.attempt,
+                    kept.token,
+                    3 - kept.charged,
+                    kept.waiting_since,
+                    kept.new.trace,
+                )
             )
         return claims
 
     async def heartbeat(self, claims, *, lease):
         states = {}
         for claim in claims:
-            kept = self.kept[claim.job.id]
+            kept = self.kept[claim.id]
             if kept.token == claim.token and kept.job.state in HELD:
                 kept.lease_expires = datetime.now(UTC) + lease
-                states[claim.job.id] = kept.job.state
+                states[claim.id] = kept.job.state
         return states
 
     async def reclaim(self):
@@ -266,10 +276,10 @@ class MemoryJobStore:
         return len(old)
 
     async def steps(self, claim):
-        return dict(self.kept[claim.job.id].steps)
+        return dict(self.kept[claim.id].steps)
 
     async def blob(self, claim, key):
-        return self.kept[claim.job.id].blobs[key]
+        return self.kept[claim.id].blobs[key]
 
     async def keep_blob(self, claim, blob):
         self._held(claim).blobs[blob.key] = blob
@@ -321,9 +331,9 @@ class MemoryJobStore:
         return kept
 
     def _held(self, claim):
-        kept = self.kept[claim.job.id]
+        kept = self.kept[claim.id]
         if kept.token != claim.token or kept.job.state not in HELD:
-            raise Conflict(f"the lease of job {claim.job.id} is lost", code="LEASE_LOST")
+            raise Conflict(f"the lease of job {claim.id} is lost", code="LEASE_LOST")
         return kept
 
     def _let_go(self, kept, kind, state, error, text="", *, output=None, **changes):

@@ -44,7 +44,7 @@ class MemoryMediaIndex:
         return {it.id: it for it in found if it.tenant == tenant and it.expire_time > _now()}
 
     async def held(self, claim, key):
-        return self.kept.get(self.jobs.kept[claim.job.id].media.get(key))
+        return self.kept.get(self.jobs.kept[claim.id].media.get(key))
 
     async def expire(self, tenant, media_id):
         media = self.kept.get(media_id)

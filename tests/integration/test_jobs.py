@@ -157,7 +157,7 @@ async def test_a_job_says_how_urgent_it_is_and_when_it_may_begin(stub, queue):
     assert (waits.priority, waits.run_after_time) == (100, soon)
     assert (plain.priority, plain.HasField("run_after_time")) == (0, False)
     claims = await queue.claim("worker-1", limit=9, lease=LEASE)
-    assert [str(claim.job.id) for claim in claims] == [urgent.id, plain.id]
+    assert [str(claim.id) for claim in claims] == [urgent.id, plain.id]
     assert await get(stub, waits.id) == waits
 
 
@@ -179,7 +179,7 @@ async def test_pictures_that_all_have_times_are_put_in_order(stub, queue):
     job = await create(stub, captions(late, early))
     assert [it.id for it in job.input.caption_v1.images] == ["early", "late"]
     claim = await claim_one(queue)
-    assert [image.blob for image in claim.job.input.images] == ["images/1", "images/0"]
+    assert [image.blob for image in claim.input.images] == ["images/1", "images/0"]
 
 
 async def test_pictures_without_all_times_keep_their_order(stub):
@@ -339,7 +339,7 @@ async def test_a_retry_with_another_prompt_keeps_the_pictures_and_starts_afresh(
     assert (given.prompt, [it.id for it in given.images]) == ("new", ["front"])
     claim = await claim_one(queue)
     assert await queue.steps(claim) == {}
-    assert (await queue.blob(claim, claim.job.input.images[0].blob)).data == PICTURE
+    assert (await queue.blob(claim, claim.input.images[0].blob)).data == PICTURE
 
 
 async def test_a_retry_with_the_input_of_another_type_is_refused(stub, queue):

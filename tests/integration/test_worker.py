@@ -324,16 +324,16 @@ async def test_many_writers_at_once_do_not_lock_each_other_out(url):
                     *(queue.report(it, Progress(1, 2)) for it in claims),
                     queue.reclaim(),
                     *(queue.complete(it, CaptionOutput(())) for it in reversed(claims)),
-                    *(cancel(it.job) for it in claims[::5]),
+                    *(cancel(it) for it in claims[::5]),
                     return_exceptions=True,
                 )
                 # What is written once the lease has run out is refused, and done by another.
                 failed = [it for it in told if isinstance(it, BaseException)]
                 assert {type(it) for it in failed} <= {Conflict}
 
-        async def cancel(job) -> None:
+        async def cancel(claim) -> None:
             with suppress(Precondition):
-                await store.cancel(TENANT, job.id)
+                await store.cancel(TENANT, claim.id)
 
         jobs = await asyncio.gather(*(store.create(captions(0)) for _ in range(400)))
         while (await store.stats(TENANT)).pending:

@@ -34,3 +34,9 @@ def claim_of(memory):
         return claimed
 
     return claim
+
+
+@pytest.fixture
+async def job(memory, claim_of):
+    """A job that a worker holds."""
+    return await memory.get("acme", (await claim_of()).id)

@@ -8,7 +8,7 @@ from services.jobs.adapters.postgres import arrays
 from tests.doubles import postgres
 
 TEXTS = ["plain", None, "", "NULL", 'a "quote"', "back\\slash", "{a,b}", "two\nlines", "é", "\\0"]
-IDS = [UUID(int=1), None, UUID(int=2**128 - 1)]
+IDS = [UUID(int=1), UUID(int=2**128 - 1)]
 TIMES = [datetime(2026, 5, 1, 12, 0, 0, 250, tzinfo=UTC), None]
 SPANS = [timedelta(days=3, microseconds=7), None, timedelta(0)]
 
@@ -26,7 +26,7 @@ def connection():
         (arrays.texts(TEXTS[2:]), "text", TEXTS[2:]),
         (arrays.texts([]), "text", []),
         (arrays.numbers([7, None, -3]), "integer", [7, None, -3]),
-        (arrays.numbers(IDS), "uuid", IDS),
+        (arrays.ids(IDS), "uuid", IDS),
         (arrays.times(TIMES), "timestamptz", TIMES),
         (arrays.spans(SPANS), "interval", SPANS),
     ],

@@ -15,10 +15,9 @@ F = WebhookFormat
 
 
 @pytest.fixture
-async def job(claim_of):
-    claimed = (await claim_of()).job
+async def job(job):
     return replace(
-        claimed,
+        job,
         state=JobState.COMPLETED,
         start_time=NOON - timedelta(seconds=3),
         end_time=NOON,

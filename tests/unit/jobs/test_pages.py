@@ -5,8 +5,7 @@ from services.jobs import pages
 from services.jobs.ports.store import Place
 
 
-async def test_a_token_leads_to_the_place_after_its_job(claim_of):
-    job = (await claim_of()).job
+async def test_a_token_leads_to_the_place_after_its_job(job):
     place = Place(job.create_time, job.id)
     assert pages.place_from_token(pages.token_after(place)) == place
 

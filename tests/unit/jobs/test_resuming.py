@@ -94,7 +94,7 @@ class Rooms:
         work = peers_memory.work(
             steps, memory, claim, eyes=self.eyes, mind=self.mind, ears=self.ears, reel=self.reel
         )
-        return await PIPELINES[claim.job.type](claim.job.input, work)
+        return await PIPELINES[claim.type](claim.input, work)
 
     @property
     def paid(self):
@@ -117,7 +117,7 @@ async def test_steps_are_those_that_older_workers_recorded(kind, memory, claim_o
 async def test_progress_names_the_step_under_way_and_ends_whole(kind, memory, claim_of):
     claim = await claim_of(INPUTS[kind], kind)
     await Rooms().run(memory, claim)
-    job = await memory.get("acme", claim.job.id)
+    job = await memory.get("acme", claim.id)
     count = len(STEPS[kind])
     assert job.progress == Progress(count, count)
     events = await memory.events(job, after=0)
@@ -152,7 +152,7 @@ async def test_code_that_asks_for_one_more_step_pays_for_that_alone(kind, place,
     claim = await claim_of(INPUTS[kind], kind)
     expected = await Rooms().run(memory, claim)
     # As an older version would have left it, which did not know of this step.
-    del memory.kept[claim.job.id].steps[STEPS[kind][place]]
+    del memory.kept[claim.id].steps[STEPS[kind][place]]
     newer = Rooms()
     assert await newer.run(memory, claim) == expected
     assert newer.paid.total() == 1

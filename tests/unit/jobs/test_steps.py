@@ -28,7 +28,7 @@ def counted(results):
 
 
 async def step_events(memory, claim):
-    job = await memory.get("acme", claim.job.id)
+    job = await memory.get("acme", claim.id)
     events = await memory.events(job, after=0)
     return [event for event in events if event.kind is JobEventKind.STEP_COMPLETED]
 
@@ -58,7 +58,7 @@ async def test_an_empty_result_is_recorded_too(memory, claim, kept):
 
 async def test_steps_replayed_count_as_done(memory, claim):
     await Steps(memory, claim, {"one": 1}).plan("one", "two")
-    job = await memory.get("acme", claim.job.id)
+    job = await memory.get("acme", claim.id)
     assert job.progress == Progress(1, 2, "two")
 
 
@@ -95,7 +95,7 @@ async def test_a_worker_that_lost_its_lease_records_nothing(memory, claim, steps
     step, _ = counted("x")
     with pytest.raises(Conflict):
         await steps.run("one", step)
-    assert memory.kept[claim.job.id].steps == {}
+    assert memory.kept[claim.id].steps == {}
 
 
 async def test_where_steps_are_finished_one_that_fails_begins_no_other_and_loses_none(

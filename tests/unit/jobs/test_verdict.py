@@ -15,7 +15,7 @@ async def claim(claim_of):
 
 
 def judged(error, claim, *, waited=timedelta(), chance=1.0, attempt=1):
-    claim = replace(claim, job=replace(claim.job, attempt=attempt))
+    claim = replace(claim, attempt=attempt)
     return verdict.judge(
         error,
         claim,

@@ -73,11 +73,6 @@ CASES = {
 }
 
 
-@pytest.fixture
-async def job(claim_of):
-    return (await claim_of()).job
-
-
 def test_every_type_has_an_input_and_an_output():
     assert set(INPUTS) == set(OUTPUTS) == set(JobType) == set(CASES)
     assert {it.value for it in JobType} == set(job_input_pb2.JobInput.DESCRIPTOR.fields_by_name)

@@ -10,18 +10,23 @@ _NOTHING = "{}"
 """An array of NULLs alone: `unnest` fills it up."""
 
 
-def numbers(values: Sequence[int | UUID | None]) -> str:
-    """Write numbers or ids as the text of an array."""
-    if not any(value is not None for value in values):
+def numbers(values: Sequence[int | None]) -> str:
+    """Write numbers as the text of an array."""
+    if values.count(None) == len(values):
         return _NOTHING
     return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
+def ids(values: Sequence[UUID]) -> str:
+    """Write ids as the text of an array."""
+    return "{" + ",".join([value.hex for value in values]) + "}"
+
+
 def texts(values: Sequence[str | None]) -> str:
     """Write texts as the text of an array; raises `ValueError` for a NUL, which none can hold."""
-    told = [value for value in values if value is not None]
-    if not told:
+    if values.count(None) == len(values):
         return _NOTHING
+    told = [value for value in values if value is not None]
     # All are escaped at once, with what cannot be in them between them.
     escaped = "\0".join(told).replace("\\", "\\\\").replace('"', '\\"').split("\0")
     if len(escaped) > len(told):

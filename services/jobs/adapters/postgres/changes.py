@@ -131,7 +131,10 @@ _COLUMNS: Final = {
 }
 
 
-def change(found: str, *, becomes: str, **said: str) -> TextClause:
+_IDS: Final = "array_agg(id)"
+
+
+def change(found: str, *, becomes: str, ids: str = _IDS, **said: str) -> TextClause:
     """Make one statement of a change to jobs that live. It returns `ids`, those of the jobs.
 
     `found` is the FROM and all that follows it, with the rows as `queue`, locked. `becomes` is
@@ -140,16 +143,16 @@ def change(found: str, *, becomes: str, **said: str) -> TextClause:
     """
     columns = ", ".join(f"{sql} AS {name}" for name, sql in {**_COLUMNS, **said}.items())
     return changed(
-        f"held AS MATERIALIZED (SELECT queue.id, {becomes} AS becomes, {columns} {found})"
+        f"held AS MATERIALIZED (SELECT queue.id, {becomes} AS becomes, {columns} {found})", ids
     )
 
 
-def changed(held: str) -> TextClause:
+def changed(held: str, ids: str = _IDS) -> TextClause:
     """Make that statement of the expressions that find `held`."""
     # Made of our own words alone.
     return text(
         f"""
-        WITH {held}, {_MOVED}, {TOLD} SELECT array_agg(id) AS ids, {RUNG},
+        WITH {held}, {_MOVED}, {TOLD} SELECT {ids} AS ids, {RUNG},
             (SELECT pg_notify('{CHANNEL}', '{WEBHOOK}') FROM webhook LIMIT 1) AS sent
         FROM changed
         """  # noqa: S608

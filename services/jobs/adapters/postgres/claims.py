@@ -35,15 +35,10 @@ _CLAIMED: Final = f"""
             CAST(NULL AS text) AS bell
         FROM claimed
     ), {TOLD}
-    SELECT id, tenant, type, claimed.state, claimed.update_time, claimed.start_time,
-        claimed.attempt, claimed.done_steps, claimed.total_steps, claimed.current_step,
-        claimed.last_sequence, claimed.token, claimed.waiting_since,
-        claimed.max_attempts - claimed.charged_attempts AS attempts_left, jobs.create_time,
-        jobs.priority, jobs.run_after, CAST(jobs.input AS text) AS input, jobs.client_data,
-        jobs.webhook_url, jobs.webhook_format, jobs.trace, jobs.error, NULL AS output,
-        NULL AS end_time,
-        (SELECT {RUNG} FROM changed) AS rung
-    FROM claimed JOIN jobs USING (id, tenant, type)
+    SELECT id, claimed.tenant, claimed.type, CAST(jobs.input AS text) AS input, claimed.attempt,
+        claimed.token, claimed.max_attempts - claimed.charged_attempts AS attempts_left,
+        claimed.waiting_since, jobs.trace, (SELECT {RUNG} FROM changed) AS rung
+    FROM claimed JOIN jobs USING (id)
 """  # noqa: S608
 
 CLAIMS: Final[TextClause] = text(

@@ -96,7 +96,7 @@ def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) 
     new = [it.new for it in ordered]
     held = [(it.id, holding) for it in ordered for holding in it.new.media]
     return {
-        "id": arrays.numbers([it.id for it in ordered]),
+        "id": arrays.ids([it.id for it in ordered]),
         "tenant": arrays.texts([it.tenant for it in new]),
         "type": arrays.texts([it.type for it in new]),
         "priority": arrays.numbers([it.priority for it in new]),
@@ -107,11 +107,11 @@ def columns(creations: Sequence[Creation], blobs: Sequence[tuple[JobId, Blob]]) 
         "trace": arrays.texts([it.trace or None for it in new]),
         "webhook_url": arrays.texts([it.webhook.url if it.webhook else None for it in new]),
         "webhook_format": arrays.texts([it.webhook.format if it.webhook else None for it in new]),
-        "blob_id": arrays.numbers([job_id for job_id, _ in blobs]),
+        "blob_id": arrays.ids([job_id for job_id, _ in blobs]),
         "blob_key": arrays.texts([blob.key for _, blob in blobs]),
         "blob_type": arrays.texts([blob.media_type for _, blob in blobs]),
         "blob_data": [blob.data for _, blob in blobs],
-        "held_id": arrays.numbers([job_id for job_id, _ in held]),
+        "held_id": arrays.ids([job_id for job_id, _ in held]),
         "held_key": arrays.texts([it.key for _, it in held]),
         "held_media": arrays.texts([it.media_id for _, it in held]),
     }

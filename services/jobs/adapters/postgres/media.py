@@ -94,7 +94,7 @@ class PostgresMediaIndex:
         kept = _kept(media_id, timedelta()).where(holder.exists()).returning(*media.c).cte("kept")
         holding = insert_or_update(job_media).from_select(
             ["job_id", "key", "media_id"],
-            select(literal(claim.job.id).label("job_id"), literal(key).label("key"), kept.c.id),
+            select(literal(claim.id).label("job_id"), literal(key).label("key"), kept.c.id),
         )
         held = holding.on_conflict_do_update(
             index_elements=[job_media.c.job_id, job_media.c.key],
@@ -104,7 +104,7 @@ class PostgresMediaIndex:
             return _media(row)
         if await self._database.rows(holder):
             raise _released()
-        raise Conflict(f"the lease of job {claim.job.id} is lost", code="LEASE_LOST")
+        raise Conflict(f"the lease of job {claim.id} is lost", code="LEASE_LOST")
 
     async def find(self, tenant: str, ids: Collection[MediaId]) -> Mapping[MediaId, KeptMedia]:
         """Return what is the tenant's and has not expired."""
@@ -121,7 +121,7 @@ class PostgresMediaIndex:
         statement = (
             select(media)
             .join(job_media, job_media.c.media_id == media.c.id)
-            .where(job_media.c.job_id == claim.job.id, job_media.c.key == key)
+            .where(job_media.c.job_id == claim.id, job_media.c.key == key)
         )
         return next((_media(row) for row in await self._database.rows(statement)), None)
 
@@ -196,7 +196,7 @@ def _kept(media_id: MediaId, ttl: timedelta) -> Any:
 
 def _holder(claim: Claim) -> Select[Any]:
     return select(job_queue.c.id).where(
-        job_queue.c.id == claim.job.id,
+        job_queue.c.id == claim.id,
         job_queue.c.token == claim.token,
         job_queue.c.lease_expires.is_not(None),
     )

@@ -79,9 +79,9 @@ class PostgresJobQueue:
         self, claims: Collection[Claim], *, lease: timedelta
     ) -> Mapping[JobId, JobState]:
         """Renew leases. Returns the states of the jobs still held; the others are lost."""
-        ordered = sorted(claims, key=lambda claim: claim.job.id)
+        ordered = sorted(claims, key=lambda claim: claim.id.int)
         given = {
-            "id": arrays.numbers([claim.job.id for claim in ordered]),
+            "id": arrays.ids([claim.id for claim in ordered]),
             "token": arrays.numbers([claim.token for claim in ordered]),
             "lease": lease,
         }
@@ -108,24 +108,22 @@ class PostgresJobQueue:
         """Return the results of all recorded steps."""
         if claim.token == FIRST_TOKEN:
             return {}
-        statement = select(job_steps).where(job_steps.c.job_id == claim.job.id)
+        statement = select(job_steps).where(job_steps.c.job_id == claim.id)
         return {row.key: row.result for row in await self._database.rows(statement)}
 
     async def blob(self, claim: Claim, key: str) -> Blob:
         """Return the bytes of a picture or a recording."""
-        statement = select(job_blobs).where(
-            job_blobs.c.job_id == claim.job.id, job_blobs.c.key == key
-        )
+        statement = select(job_blobs).where(job_blobs.c.job_id == claim.id, job_blobs.c.key == key)
         for row in await self._database.rows(statement):
             return Blob(row.key, row.media_type, row.data)
-        raise Internal(f"job {claim.job.id} has lost the bytes of {key}")
+        raise Internal(f"job {claim.id} has lost the bytes of {key}")
 
     async def keep_blob(self, claim: Claim, blob: Blob) -> None:
         """Keep bytes that came of the work, in place of any under the same key."""
-        given = {"job_id": claim.job.id, "token": claim.token, "key": blob.key}
+        given = {"job_id": claim.id, "token": claim.token, "key": blob.key}
         kept = {"media_type": blob.media_type, "data": blob.data}
         if not await self._database.rows(KEEP_BLOB, given | kept):
-            raise _lost(claim.job.id)
+            raise _lost(claim.id)
 
     async def record_step(
         self, claim: Claim, key: str, result: Json, *, text: str, progress: Progress
@@ -191,7 +189,7 @@ class PostgresJobQueue:
 
     def _bell(self, claim: Claim) -> str | None:
         # Others of its type may be claimed now, by any worker.
-        return WORK if claim.job.type in self._limits else None
+        return WORK if claim.type in self._limits else None
 
     async def _put(self, written: Write) -> None:
         if not await self._writes.put(written):
@@ -199,7 +197,9 @@ class PostgresJobQueue:
 
     async def _write_all(self, writes: Sequence[Write]) -> Sequence[bool]:
         [row] = await self._database.often(WRITES, columns(writes))
-        held = set(row.ids or ())
+        if row.ids is None:
+            return [True] * len(writes)
+        held = set(row.ids)
         return [it.id in held for it in writes]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.jobs import record
-from services.jobs.content import INPUTS, OUTPUTS, JobInput, JobType
+from services.jobs.content import INPUTS, OUTPUTS, JobType
 from services.jobs.domain import (
     Claim,
     Job,
@@ -23,10 +23,6 @@ from services.jobs.webhooks.webhook import Webhook, WebhookFormat
 
 def job_from_row(row: Row[Any]) -> Job:
     """Read a snapshot of a job."""
-    return _job(row, record.load(INPUTS[JobType(row.type)], row.input))
-
-
-def _job(row: Row[Any], given: JobInput) -> Job:
     kind = JobType(row.type)
     return Job(
         id=JobId(row.id),
@@ -39,7 +35,7 @@ def _job(row: Row[Any], given: JobInput) -> Job:
         end_time=row.end_time,
         attempt=row.attempt,
         progress=_progress(row),
-        input=given,
+        input=record.load(INPUTS[kind], row.input),
         output=None if row.output is None else record.load(OUTPUTS[kind], row.output),
         error=None if row.error is None else record.load(JobError, row.error),
         client_data=row.client_data,
@@ -76,8 +72,13 @@ def new_job(job_id: JobId, new: NewJob, row: Row[Any]) -> Job:
 
 def claim_from_row(row: Row[Any]) -> Claim:
     """Read a row that `CLAIMS` returned."""
+    kind = JobType(row.type)
     return Claim(
-        job=_job(row, record.load_json(INPUTS[JobType(row.type)], row.input)),
+        id=JobId(row.id),
+        tenant=row.tenant,
+        type=kind,
+        input=record.load_json(INPUTS[kind], row.input),
+        attempt=row.attempt,
         token=row.token,
         attempts_left=row.attempts_left,
         waiting_since=row.waiting_since,

@@ -46,7 +46,7 @@ _TYPES: Final = {
 }
 _WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "text": arrays.texts,
-    "uuid": arrays.numbers,
+    "uuid": arrays.ids,
     "integer": arrays.numbers,
     "interval": arrays.spans,
 }
@@ -65,12 +65,12 @@ def write(
     if "text" in values:
         # PostgreSQL keeps no NUL in a text, and a model may well write one.
         values["text"] = values["text"].replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return Write(claim.job.id, claim.token, kind, **values)
+    return Write(claim.id, claim.token, kind, **values)
 
 
 def columns(writes: Sequence[Write]) -> dict[str, str]:
     """Turn writes into the parameters of `WRITES`."""
-    columns = zip(*sorted(writes, key=lambda it: it.id), strict=True)
+    columns = zip(*sorted(writes, key=lambda it: it.id.int), strict=True)
     return {
         name: _WRITERS[kind](values)
         for (name, kind), values in zip(_TYPES.items(), columns, strict=True)
@@ -105,8 +105,13 @@ WRITES: Final[TextClause] = change(
     attempts_back="coalesce(given.attempts_back, 0)",
     charged_back="coalesce(given.charged_back, 0)",
     bell="given.bell",
+    ids="""
+    CASE WHEN count(*) < cardinality(CAST(:id AS uuid[])) THEN coalesce(array_agg(id), '{}') END
+    """,
 )
-"""Makes many writes. Returns the ids of the jobs that were still held."""
+"""Makes many writes, no two of one job. Returns the ids of the jobs that were still held. NULL: all
+were.
+"""
 
 KEEP_BLOB: Final[TextClause] = text(
     """
