@@ -102,6 +102,7 @@ def _addresses(running: mesh.Mesh) -> Table:
     table.add_row("vlm-node's clients", f"{running.url}/api/v1/jobs")
     table.add_row("", f"ws://{running.address}/api/v1/ws")
     table.add_row("VILA's clients", f"ws://{running.address}/vila")
+    table.add_row("local models' clients", f"ws://{running.address}/ws/audio")
     table.add_row("health", f"{running.url}/healthz")
     return table
 

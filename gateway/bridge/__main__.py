@@ -3,6 +3,7 @@ import signal
 
 from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
 from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
+from mesh.jobs.v1 import session_service_pb2_grpc as session_grpc
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
@@ -27,6 +28,7 @@ async def main() -> None:
     ):
         stubs = {
             "JobService": jobs_grpc.JobServiceStub(jobs),
+            "SessionService": session_grpc.SessionServiceStub(jobs),
             "VisionService": vision_grpc.VisionServiceStub(vision),
             "ReasoningService": reasoning_grpc.ReasoningServiceStub(reasoning),
             "AudioService": audio_grpc.AudioServiceStub(audio),

@@ -40,7 +40,7 @@ LINGER_SECONDS: Final = 120.0
 """How long a call goes on for a client that is gone."""
 FAILED: Final = Close(Code.FAILED, "something failed inside the mesh")
 NO_ROOM: Final = Close(
-    Code.TRY_AGAIN_LATER, "the pictures of all sockets take too much memory; try again later"
+    Code.TRY_AGAIN_LATER, "what all sockets hold takes too much memory; try again later"
 )
 SLOW: Final = Close(Code.TRY_AGAIN_LATER, "what was sent was not read for too long")
 
@@ -119,7 +119,8 @@ class Carrier:
         if not self._account.hold(self._session.held):
             for action in self._session.shed():
                 self._act(action)
-            if not self._account.hold(self._session.held):
+            # Of a client that has to wait no more is read, and what it sent is not too much.
+            if not (self._account.hold(self._session.held) or self._session.is_full):
                 self._put(NO_ROOM)
 
     def _act(self, action: Action) -> None:

@@ -33,8 +33,9 @@ class BridgeConfig(Config):
     """How long requests in flight may finish after SIGTERM before they are cut. Zero cuts at once.
     """
     socket_bytes: int = Field(default=SOCKET_BYTES, ge=limits.MEBIBYTE)
-    """The most bytes of pictures that all sockets hold: half of it in equal parts, half for whoever
-    needs more. A socket that finds no room for its newest picture is closed with 1013.
+    """The most bytes of pictures and audio that all sockets hold: half of it in equal parts, half
+    for whoever needs more. A socket that finds no room for its newest picture is closed with 1013;
+    one that finds none for its audio has to wait.
     """
     type_limits: dict[str, int] = Field(default={}, validation_alias="WORKER_TYPE_LIMITS")
     """How many jobs of a type the workers work on at most: their own variable, which clients of the

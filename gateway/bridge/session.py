@@ -114,7 +114,7 @@ class Session(Protocol):
 
     @property
     def held(self) -> int:
-        """How many bytes of pictures wait here."""
+        """How many bytes wait here that the client has sent."""
         return 0
 
     def left(self) -> Actions:

@@ -29,7 +29,8 @@ class _Response(web.WebSocketResponse):
             timeout=CLOSE_SECONDS,
             heartbeat=HEARTBEAT_SECONDS,
             compress=False,
-            max_msg_size=limits.SOCKET_MESSAGE_BYTES,
+            # The library refuses what is as large as it is told.
+            max_msg_size=limits.SOCKET_MESSAGE_BYTES + 1,
         )
 
     async def close(

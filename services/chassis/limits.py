@@ -11,8 +11,10 @@ BODY_BYTES: Final = 32 * MEBIBYTE
 """The largest request or message body, on every path."""
 BODY_OVERHEAD_BYTES: Final = MEBIBYTE
 """What a message may hold beside a body of the largest size: ids, prompts, framing."""
-SOCKET_MESSAGE_BYTES: Final = 12 * MEBIBYTE
-"""The largest message on a WebSocket: a frame of 8 MiB as base64 in JSON."""
+SOCKET_MESSAGE_BYTES: Final = 16 * MEBIBYTE
+"""The largest message on a WebSocket: what the Local Models API took, a frame of 8 MiB as base64 in
+JSON among it.
+"""
 HEADER_KIBIBYTES: Final = 60
 """The largest set of request headers at the edge; Envoy's own default."""
 

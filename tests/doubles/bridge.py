@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
+from mesh.jobs.v1 import session_service_pb2_grpc as session_grpc
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 
@@ -28,6 +29,7 @@ async def bridging(
     *,
     reasoning: str = "",
     audio: str = "",
+    jobs: str = "",
     socket_bytes: int = SOCKET_BYTES,
     **options: Any,
 ) -> AsyncIterator[str]:
@@ -37,11 +39,13 @@ async def bridging(
         client.channel(vision) as vision_channel,
         client.channel(reasoning or edges.NOWHERE) as reasoning_channel,
         client.channel(audio or edges.NOWHERE) as audio_channel,
+        client.channel(jobs or edges.NOWHERE) as jobs_channel,
     ):
         stubs = {
             "VisionService": vision_grpc.VisionServiceStub(vision_channel),
             "ReasoningService": reasoning_grpc.ReasoningServiceStub(reasoning_channel),
             "AudioService": audio_grpc.AudioServiceStub(audio_channel),
+            "SessionService": session_grpc.SessionServiceStub(jobs_channel),
         }
         app: web.Application = server.application(
             dialects(), stubs, sockets(**options), socket_bytes=socket_bytes

@@ -462,7 +462,7 @@ async def test_a_websocket_reaches_the_bridge(edge, http):
             assert await socket.receive_str(timeout=5) == "through the edge"
 
 
-SOCKETS = ("/api/v1/ws", "/vila", "/")
+SOCKETS = ("/api/v1/ws", "/vila", "/", "/ws/audio")
 SPOOFED = {"x-mesh-tenant": "victim", "X-Mesh-Key": "good", "x_mesh_tenant": "victim"}
 
 

@@ -131,7 +131,7 @@ async def test_a_message_over_the_limit_closes_its_socket_and_says_so(url, room,
             await socket.send([part] * pieces if pieces > 1 else part)
         with pytest.raises(ConnectionClosed):
             await told(socket)
-        assert (socket.close_code, socket.close_reason) == (1009, "a message is 12 MiB at most")
+        assert (socket.close_code, socket.close_reason) == (1009, "a message is 16 MiB at most")
 
 
 async def test_an_answer_has_the_newest_five_frames_when_its_turn_comes(bridge, room):

@@ -6,6 +6,7 @@ from gateway.bridge.dialects import (
     caption_queue,
     front,
     local_models,
+    local_models_socket,
     openai,
     vila,
     vlm_node,
@@ -30,4 +31,8 @@ def dialects(*, queue_workers: int | None = None) -> tuple[Dialect, ...]:
 
 def sockets(*, image_batch: int = 5, vila_prompt: str = vila.PROMPT) -> tuple[Socket, ...]:
     """All sockets. `image_batch`: how many pictures vlm-node's clients are answered at once."""
-    return (vlm_node_socket.socket(batch=image_batch), *vila.sockets(prompt=vila_prompt))
+    return (
+        vlm_node_socket.socket(batch=image_batch),
+        *vila.sockets(prompt=vila_prompt),
+        local_models_socket.socket(),
+    )

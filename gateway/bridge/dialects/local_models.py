@@ -1,18 +1,21 @@
-"""The vision calls of the Local Models API: one frame in, its description out. Errors are
-`{"detail"}`, and a picture that cannot be decoded is told as one, which there was an error 500.
+"""The HTTP calls of the Local Models API: one frame in, its description out; and what a session of
+its audio socket came to. Errors are `{"detail"}`, and a picture that cannot be decoded is told as
+one, which there was an error 500.
 
-It asks what the original asks, and for an answer in its language.
+Of frames it asks what the original asks, and for an answer in its language.
 """
 
 import binascii
 from typing import Final
 
 import pybase64
+from mesh.jobs.v1 import session_service_pb2
 from mesh.types.v1 import image_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from pydantic import BaseModel
 
 from gateway.bridge.dialects import fastapi
+from gateway.bridge.dialects.local_models_analysis import KeptSession, kept_session
 from gateway.bridge.exchange import Ask, Conversation, Dialect, Request, Route
 from services.chassis.errors import InvalidInput
 
@@ -62,6 +65,13 @@ def frame_b64(request: Request) -> Conversation:
     return (yield from _describe(data, sent.session_id))
 
 
+def session(request: Request) -> Conversation:
+    """Tell what a session of `/ws/audio` came to; of several with the same id, the newest."""
+    asked = session_service_pb2.GetSessionRequest(session_id=request.path["session_id"])
+    told = yield Ask("SessionService", "GetSession", asked)
+    return fastapi.told(kept_session(told.session))
+
+
 def _describe(data: bytes, session: str | None) -> Conversation:
     image = image_pb2.Image(data=data)
     asked = pb.DescribeRequest(image=image, prompt=PROMPT, language=LANGUAGE)
@@ -81,6 +91,7 @@ DIALECT: Final = Dialect(
     routes=(
         Route("POST", "/vision/frame", frame, told=Described, form=FrameFile),
         Route("POST", "/vision/frame_b64", frame_b64, told=Described, body=FrameText),
+        Route("GET", "/sessions/{session_id}", session, told=KeptSession),
     ),
     refuse=fastapi.refuse,
     refusal=fastapi.Refusal,
