@@ -1,9 +1,10 @@
 """Measure what one bridge process carries on its sockets: frames of 640 by 480 at 30 a second, as
-base64 in JSON and as bytes, with their delay from the client to the room; and the memory of sockets
-that are silent.
+base64 in JSON and as bytes, with their delay from the client to the room; the memory of sockets
+that are silent, and what thousands leave that come and go.
 
-Run as `python -m bench.sockets --streams 10 --seconds 10`; prints one line for each kind. The room
-looks at no frame. Streams for a core are what the bridge's processor time for a frame allows.
+Run as `python -m bench.sockets`; prints each figure beside its bar. The room
+looks at no frame, but wants as many as one that does. Streams for a core are what the bridge's
+processor time for a frame allows. A frame that is wanted is up to 33 ms old when it is sent.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import aiohttp
 import psutil
 import uvloop
 
-from bench import parts, questions
+from bench import parts, questions, verdict
 from bench.frame_sink import STAMP
 from sensorium.launcher import probes
 from services.chassis.process import open_many_files
@@ -29,6 +30,9 @@ FPS = 30
 WARM_SECONDS = 2.0
 IDLE = 5_000
 AT_ONCE = 50
+BARS = {"base64 in JSON": 40, "bytes": 100}
+"""How many streams one core has to carry."""
+GROWTH, IDLE_KILOBYTES, LEFT_KILOBYTES = 10.0, 40.0, 1.0
 
 Encode = Callable[[float], str | bytes]
 
@@ -36,7 +40,7 @@ Encode = Callable[[float], str | bytes]
 async def main() -> None:
     """Start a room and a bridge, send, tell."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--streams", type=int, nargs="+", default=[10])
+    parser.add_argument("--streams", type=int, nargs="+", default=[40, 100])
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--idle", type=int, default=IDLE)
     given = parser.parse_args()
@@ -51,6 +55,8 @@ async def main() -> None:
                 await _measure(kind, encode, bridge, streams, given.seconds)
     async with _bridge() as bridge:
         await _hold(bridge, given.idle)
+    async with _bridge() as bridge:
+        await _come_and_go(bridge, _json(picture)(time.time()), given.idle)
 
 
 def _json(picture: bytes) -> Encode:
@@ -116,11 +122,13 @@ async def _measure(
     each = spent / max(1, sent[0])
     print(
         f"{kind}, {streams} streams: {sent[0] / took:.0f} frames a second sent,"
-        f" {len(late) / took:.0f} arrived; {each * 1000:.2f} ms of the bridge for each,"
-        f" so {1 / each / FPS:.0f} streams for a core; late p50 {late[len(late) // 2]} ms,"
-        f" p99 {late[len(late) * 99 // 100]} ms; first half {first:.0f} ms, second {last:.0f} ms;"
+        f" {len(late) / took:.0f} wanted; {each * 1000:.2f} ms of the bridge for each sent;"
+        f" late p50 {late[len(late) // 2]} ms, p99 {late[len(late) * 99 // 100]} ms;"
         f" load {psutil.getloadavg()[0]:.1f}"
     )
+    verdict.at_least("streams for a core", 1 / each / FPS, BARS[kind], "")
+    if streams >= BARS[kind]:
+        verdict.at_most("growth of the delay's median", last - first, GROWTH, "ms")
 
 
 async def _stream(
@@ -151,22 +159,55 @@ async def _read(socket: aiohttp.ClientWebSocketResponse, late: list[list[int]]) 
 
 
 async def _hold(bridge: parts.Part, count: int) -> None:
-    process = psutil.Process(bridge.pid)
-    process = next(iter(process.children()), process)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
         warm = [await http.ws_connect(f"ws://{bridge.at}/vila") for _ in range(AT_ONCE)]
-        before = process.memory_full_info().uss
+        before = _memory(bridge)
         sockets: list[aiohttp.ClientWebSocketResponse] = []
         while len(sockets) < count:
             opening = (http.ws_connect(f"ws://{bridge.at}/vila") for _ in range(AT_ONCE))
             sockets += await asyncio.gather(*opening)
-        held = process.memory_full_info().uss - before
-        print(
-            f"{len(sockets)} idle sockets: {held / len(sockets) / 1000:.1f} KB each over"
-            f" {before / 1e6:.0f} MB"
-        )
+        each = (_memory(bridge) - before) / max(1, len(sockets))
+        print(f"{len(sockets)} idle sockets over {before / 1000:.0f} MB")
+        verdict.at_most("memory of each", each, IDLE_KILOBYTES, "KB")
         await asyncio.gather(*(it.close() for it in (*warm, *sockets)))
+
+
+async def _come_and_go(bridge: parts.Part, frame: str | bytes, count: int) -> None:
+    """Let thousands come, send and leave, each third without a word; and as many again."""
+    held = []
+    begun = time.monotonic()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        for _ in range(2):
+            for _ in range(count // AT_ONCE):
+                await asyncio.gather(*(_visit(http, bridge, frame, at) for at in range(AT_ONCE)))
+            await asyncio.sleep(WARM_SECONDS)
+            held.append(_memory(bridge))
+    rate = 2 * count / (time.monotonic() - begun)
+    print(f"{2 * count} sockets came and went, {rate:.0f} a second; {held[1] / 1000:.0f} MB")
+    left = (held[1] - held[0]) / max(1, count)
+    verdict.at_most("left by each of the second half", left, LEFT_KILOBYTES, "KB")
+
+
+async def _visit(
+    http: aiohttp.ClientSession, bridge: parts.Part, frame: str | bytes, at: int
+) -> None:
+    socket = await http.ws_connect(f"ws://{bridge.at}/vila", compress=0)
+    assert isinstance(frame, str)
+    await socket.send_str(frame)
+    if at % 3 == 0 and socket._response.connection is not None:
+        transport = socket._response.connection.transport
+        assert transport is not None
+        transport.abort()
+    await socket.close()
+
+
+def _memory(bridge: parts.Part) -> float:
+    """In kilobytes."""
+    process = psutil.Process(bridge.pid)
+    process = next(iter(process.children()), process)
+    return float(process.memory_full_info().uss) / 1000
 
 
 if __name__ == "__main__":

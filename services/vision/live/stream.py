@@ -31,6 +31,7 @@ from services.vision.live.domain import (
     Wanted,
     Whole,
 )
+from services.vision.live.rhythm import Rhythm
 from services.vision.live.steps import Ask, Look, Over, Step, Tell, Wait
 from services.vision.live.window import Window
 
@@ -58,6 +59,7 @@ class Stream:
         """The newest frame for which there was no room, while the watcher does not know of it."""
         self._warned = -STILL_SECONDS
         self._demand = Demand()
+        self._rhythm = Rhythm()
         self._ended = False
 
     def set(self, settings: Settings) -> None:
@@ -75,6 +77,7 @@ class Stream:
         """Take a frame that has come; if others follow at once, with the last of them."""
         if self._demand.came(more=more):
             self._count(self._window.clear())
+        self._rhythm.came(frame.received)
         left = self._window.add(frame)
         self._count(left)
         if frame in left:
@@ -98,6 +101,9 @@ class Stream:
         held_back = max(self._due, self._hold)
         if now < held_back and not self._ended:
             return Wait(held_back)
+        soon = None if self._settings.on_demand else self._rhythm.soon(now)
+        if soon is not None and not self._ended:
+            return Wait(soon)
         last = self._last
         if last is None or self._is_worth_asking(untold):
             return Ask()
