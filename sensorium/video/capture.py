@@ -21,6 +21,13 @@ OPEN_SECONDS: Final = 10.0
 LATE_SECONDS: Final = 0.25
 """What of a file is later than this is not shown any more."""
 
+_RTSP: Final = {
+    "rtsp_transport": "tcp",
+    # Left alone it watches for five seconds before it shows a frame, and keeps what it has seen.
+    "analyzeduration": "500000",
+    "fflags": "nobuffer",
+}
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -82,7 +89,7 @@ def _opened(source: Source, look: Look) -> Any:
         wanted = {"video_size": f"{width}x{height}", "framerate": f"{look.fps:g}"}
         name = str(source.device_index) if mac else f"/dev/video{source.device_index}"
         return av.open(name, format="avfoundation" if mac else "v4l2", options=wanted)
-    options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
+    options = _RTSP if source.startswith("rtsp") else {}
     return av.open(source, options=options, timeout=(OPEN_SECONDS, OPEN_SECONDS))
 
 
@@ -90,7 +97,8 @@ def _read(container: Any, look: Look, stop: threading.Event, *, paced: bool) -> 
     if not container.streams.video:
         raise OSError("there is no picture in it")
     video = container.streams.video[0]
-    video.thread_type = "AUTO"
+    # Threads that take a frame each would show every frame late by as many.
+    video.thread_type = "AUTO" if paced else "SLICE"
     begun: float | None = None
     due = 0.0
     for decoded in container.decode(video):

@@ -76,7 +76,7 @@ def test_a_camera_is_opened_as_its_system_names_it(monkeypatch):
     (name, camera), (_, rtsp) = opened
     assert (name, camera["format"]) == ("/dev/video2", "v4l2")
     assert camera["options"] == {"video_size": "640x480", "framerate": "30"}
-    assert rtsp["options"] == {"rtsp_transport": "tcp"}
+    assert rtsp["options"]["rtsp_transport"] == "tcp"
 
 
 def test_a_frame_is_text_as_vilas_clients_send_it():
