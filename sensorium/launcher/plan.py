@@ -15,7 +15,7 @@ from sensorium.errors import Trouble
 from sensorium.launcher import ports, probes
 from sensorium.launcher.database import NAME as POSTGRES
 from sensorium.launcher.database import Database
-from sensorium.launcher.profile import SPEECH, Engine
+from sensorium.launcher.profile import Engine, speech
 from sensorium.launcher.program import Program
 from services.chassis import names
 
@@ -73,7 +73,7 @@ def plan(
             once=True,
         ),
         _room(names.JOBS, rooms, {**stores, **webhooks}, needs=(MIGRATIONS,)),
-        _room(names.AUDIO, rooms, {"AUDIO_MODEL": SPEECH}),
+        _room(names.AUDIO, rooms, {"AUDIO_MODEL": speech()}),
         _room(
             names.VISION,
             rooms,

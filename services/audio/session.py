@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 UNHEARD_SECONDS: Final = 30.0
 """The audio that may wait for the model; then no more is read, and the sender has to wait."""
-_BATCH_SECONDS: Final = 0.25
+_BATCH_SECONDS: Final = 0.1
 """The audio that is looked at together: each look costs a change of threads."""
 _STALL_SECONDS: Final = 1.0
 """So long without new audio, and what there is is heard."""

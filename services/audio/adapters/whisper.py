@@ -26,6 +26,8 @@ _WHOLE_FRAMES: Final = 3_000
 _LEAST_FRAMES: Final = 1_000
 _TAIL_SECONDS: Final = 3.0
 """The silence after a short window: with less, the model does not stop in time, and errs more."""
+_BATCHED: Final = 3
+"""The dimensions of features that stand for several windows."""
 _TOKENS_PER_SECOND: Final = 6
 """Nobody speaks more; a model that loops would."""
 _SPARE_TOKENS: Final = 16
@@ -76,8 +78,7 @@ class WhisperTranscriber:
     def transcribe(self, samples: Samples, asked: Asked) -> Heard:
         """Hear a stretch of audio; only what sounds like a voice costs a pass of the model."""
         with _told("the speech model failed"):
-            # Asked about silence, the model would pay a whole pass to make up a language.
-            if not len(samples) or not self._vad.get_speech_timestamps(samples):
+            if not self._is_spoken(samples, asked):
                 return Heard(asked.language, iter(()))
             self._window_frames = _frames_of(samples, asked.care)
             segments, info = self._asked(samples, asked)
@@ -87,12 +88,20 @@ class WhisperTranscriber:
         """Begin to listen for voices in a stream."""
         return SileroVoice(self._vad.get_vad_model().session)
 
+    def _is_spoken(self, samples: Samples, asked: Asked) -> bool:
+        # Batches look for voices themselves, which costs a twentieth of all. But asked about
+        # silence, the model would pay a whole pass to make up a language.
+        if asked.care is Care.BULK and asked.language and len(samples):
+            return True
+        return bool(len(samples) and self._vad.get_speech_timestamps(samples))
+
     def _asked(self, samples: Samples, asked: Asked) -> tuple[Any, Any]:
         options: dict[str, Any] = {
             "language": asked.language or None,
             "hotwords": ", ".join(asked.hints) or None,
             "initial_prompt": asked.context or None,
-            # They cost little, and without them nobody knows when a segment ends.
+            # They cost a twentieth, as the model's own marks of time do, and are closer. Without
+            # either nobody would know when a sentence ends.
             "word_timestamps": True,
         }
         match asked.care:
@@ -114,15 +123,31 @@ class WhisperTranscriber:
 
     def _encode_window(self, features: Any) -> Any:
         # Whisper's encoder is made for 30 s, which everything shorter is filled up to with zeros;
-        # most of what a pass over a few seconds costs is spent on them.
-        return self._encode(features[..., : self._window_frames])
+        # most of what a pass over a few seconds costs is spent on them. So too of what is left of
+        # a recording after its whole windows.
+        frames = min(self._window_frames, _filled_frames(features))
+        return self._encode(features[..., :frames])
 
 
 def _frames_of(samples: Samples, care: Care) -> int:
     if care is not Care.QUICK:
         return _WHOLE_FRAMES
-    seconds = len(samples) / SAMPLE_RATE_HZ + _TAIL_SECONDS
-    return min(_WHOLE_FRAMES, max(_LEAST_FRAMES, int(seconds * _FRAMES_PER_SECOND)))
+    return _window_of(len(samples) / SAMPLE_RATE_HZ)
+
+
+def _filled_frames(features: Any) -> int:
+    """What a batch of windows needs, the longest of which may be shorter than 30 s. One window by
+    itself comes from elsewhere, where its length was settled.
+    """
+    if np.ndim(features) < _BATCHED:
+        return _WHOLE_FRAMES
+    filled = np.flatnonzero(np.any(features, axis=(0, 1)))
+    return _window_of((filled[-1] + 1) / _FRAMES_PER_SECOND if len(filled) else 0.0)
+
+
+def _window_of(seconds: float) -> int:
+    frames = int((seconds + _TAIL_SECONDS) * _FRAMES_PER_SECOND)
+    return min(_WHOLE_FRAMES, max(_LEAST_FRAMES, frames))
 
 
 def _spoken(segments: Iterator[Any], language: str) -> Iterator[Segment]:

@@ -126,6 +126,8 @@ class Segment:
     start_seconds: float
     end_seconds: float
     text: str = field(repr=False)
+    speaker: str = ""
+    """Who speaks, such as `S1`. Empty: not told apart."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class Transcript:
     segments: tuple[Segment, ...]
     language: str
     duration_seconds: float
+    speakers_told_apart: bool = False
 
 
 @dataclass(frozen=True)

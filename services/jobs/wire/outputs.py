@@ -76,11 +76,17 @@ def transcript_from_pb(transcript: transcript_pb2.Transcript) -> Transcript:
     return Transcript(
         text=transcript.text,
         segments=tuple(
-            Segment(seconds_from_pb(it.start_offset), seconds_from_pb(it.end_offset), it.text)
+            Segment(
+                seconds_from_pb(it.start_offset),
+                seconds_from_pb(it.end_offset),
+                it.text,
+                it.speaker,
+            )
             for it in transcript.segments
         ),
         language=transcript.language,
         duration_seconds=seconds_from_pb(transcript.duration),
+        speakers_told_apart=transcript.speakers_told_apart,
     )
 
 
@@ -133,9 +139,11 @@ def _transcript_to_pb(transcript: Transcript) -> transcript_pb2.Transcript:
                 start_offset=seconds_to_pb(it.start_seconds),
                 end_offset=seconds_to_pb(it.end_seconds),
                 text=it.text,
+                speaker=it.speaker,
             )
             for it in transcript.segments
         ],
         language=transcript.language,
         duration=seconds_to_pb(transcript.duration_seconds),
+        speakers_told_apart=transcript.speakers_told_apart,
     )

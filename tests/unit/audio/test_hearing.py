@@ -111,7 +111,7 @@ def test_who_speaks_when_is_told_around_the_segments_of_each_utterance():
 
 
 def test_an_utterance_that_was_heard_to_its_end_costs_no_pass_more():
-    listener = Listener().play(np.concatenate([spoken([1, 2, 3]), silence(2)]))
+    listener = Listener().play(np.concatenate([spoken([1, 2, 3, 4, 6, 7]), silence(2)]))
     assert listener.hearing.segments
     assert Care.CLOSING not in [asked.care for _, asked in listener.ears.passes]
 

@@ -44,7 +44,7 @@ TASK = Task("a", "b", NOON, None, 3, 7, ("a", "b"))
 FRAME = Observation("frame-1500", NOON, "a spill", 1.5)
 SPILL = FoundRisk(Risk("A spill.", Severity.HIGH), ("front", "1"), NOON, None)
 FILM = Video("clip", NOON, "video", 2.5, 40)
-SPEECH = Transcript("hello", (Segment(0.5, 2.25, "hello"),), "en", 3.5)
+SPEECH = Transcript("hello", (Segment(0.5, 2.25, "hello", "S1"),), "en", 3.5, True)
 CASES = {
     JobType.CAPTION_V1: (
         CaptionInput("why?", (Image("front", NOON, "images/0"), Image("1", None, "images/1"))),

@@ -12,7 +12,7 @@ from services.chassis import names
 @pytest.fixture(autouse=True)
 def _nothing_elsewhere(monkeypatch):
     names = ("VISION_ENGINE_URL", "REASONING_ENGINE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    for name in (*names, "OLLAMA_HOST"):
+    for name in (*names, "OLLAMA_HOST", "AUDIO_MODEL"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -105,6 +105,17 @@ def test_an_engine_that_runs_elsewhere_is_used_and_not_started(monkeypatch):
     assert "vision-engine" in programs
     assert "REASONING_ENGINE_URL" not in programs[names.REASONING].environment
     assert profile.models("1.5b") == ("whisper-base",)
+
+
+@pytest.mark.parametrize(
+    ("named", "fetched"),
+    [("whisper-tiny.en", ("whisper-tiny.en",)), ("/models/mine", ()), ("", ("whisper-base",))],
+)
+def test_the_speech_model_is_the_one_that_is_named(monkeypatch, named, fetched):
+    monkeypatch.setenv("AUDIO_MODEL", named)
+    model = planned()[names.AUDIO].environment["AUDIO_MODEL"]
+    assert model == (named or "whisper-base")
+    assert profile.models("1.5b") == (*fetched, "language-1.5b")
 
 
 @pytest.mark.parametrize(
