@@ -139,6 +139,24 @@ def _task_to_json(task: job_output_pb2.Task) -> dict[str, Any]:
         "start_image_id": task.start_image_id,
         "end_image_id": task.end_image_id,
         "evidence_image_ids": list(task.evidence_image_ids),
+        "task": task.task_id,
+        "start_boundary": _boundary_to_json(task.start) if task.HasField("start") else None,
+        "end_boundary": _boundary_to_json(task.end) if task.HasField("end") else None,
+        "open_start": task.open_start,
+        "open_end": task.open_end,
+        "interruptions": [
+            {"start_image_id": it.start_image_id, "end_image_id": it.end_image_id}
+            for it in task.interruptions
+        ],
+    }
+
+
+def _boundary_to_json(boundary: job_output_pb2.Boundary) -> dict[str, Any]:
+    return {
+        "before_image_id": boundary.before_image_id,
+        "after_image_id": boundary.after_image_id,
+        "confidence": boundary.confidence,
+        "reason": boundary.reason,
     }
 
 

@@ -65,6 +65,8 @@ async def accept(
             remedy=f"set the field {kind} of the input",
             code="INPUT_OF_ANOTHER_TYPE",
         )
+    if isinstance(given, TaskTimingInput):
+        _require_tasks(given, path)
     taking = _Taking(draft.data, doors)
     match given:
         case TaskTimingInput() | CaptionInput() | VlmOnlyInput():
@@ -197,6 +199,20 @@ class _Taking:
 
 def _nothing(path: str, what: str, code: str) -> InvalidInput:
     return InvalidInput.field(path, "is empty", remedy=f"send {what}", code=code)
+
+
+def _require_tasks(given: TaskTimingInput, path: str) -> None:
+    if not given.wanted:
+        raise InvalidInput.field(f"{path}.task", "is empty", remedy="say which task to look for")
+    ids = [it.id for it in given.wanted]
+    for index, task in enumerate(ids):
+        if task in ids[:index]:
+            raise InvalidInput.field(
+                f"{path}.tasks[{index - len(ids) + len(given.tasks)}].id",
+                "is also the id of another task",
+                remedy="give each task an id of its own; without one its place is its id",
+                code="DUPLICATE_TASK_ID",
+            )
 
 
 def named(images: Sequence[Image], path: str) -> list[Image]:

@@ -75,12 +75,14 @@ class FakePeers(
         observed = asked.partition("Observation: ")[2]
         [wanted] = json.loads(request.json_schema)["properties"]
         await self._answer("Extract", wanted, asked)
-        self.judged.append(observed)
+        if observed:
+            self.judged.append(observed)
         answers = {
             "same": self.word in observed,
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": " no " not in observed,
             "severity": "medium",
+            "readable": "dark" not in asked,
         }
         response = reasoning_pb.ExtractResponse()
         response.value[wanted] = answers[wanted]

@@ -35,6 +35,8 @@ class Mind:
         self.refuted = refuted
         """Words of sentences that bear out no claim."""
         self.severity = severity
+        self.blind = "dark"
+        """Of what a picture that cannot be made out is said to be."""
         self.asked = []
         """Sentences of which anything was asked, each time."""
         self.questions = []
@@ -43,8 +45,10 @@ class Mind:
         question = turns[-1][1]
         self.questions.append(question)
         observed = question.partition("Observation: ")[2]
-        self.asked.append(observed)
         [field] = schema["properties"]
+        if field == "readable":
+            return {field: self.blind not in question}
+        self.asked.append(observed)
         answers = {
             "same": self.word in observed,
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),

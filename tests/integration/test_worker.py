@@ -157,10 +157,11 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     assert [it.image_id for it in job.output.observations] == [it.id for it in images]
     # Each distinct sentence is judged once.
     assert sorted(rooms.judged) == ["A worker is standing.", "A worker is stocking."]
-    assert (job.progress.done_steps, job.progress.total_steps) == (10, 10)
+    assert (job.progress.done_steps, job.progress.total_steps) == (11, 11)
     steps = [it for it in await events(store, job) if it.kind is K.STEP_COMPLETED]
-    assert {it.step for it in steps} == {*(f"describe/{n}" for n in range(8)), "judge/0", "judge/1"}
-    assert [it.progress.done_steps for it in steps] == list(range(1, 11))
+    judged = {"judge/0", "judge/1", "readable/0"}
+    assert {it.step for it in steps} == {*(f"describe/{n}" for n in range(8)), *judged}
+    assert [it.progress.done_steps for it in steps] == list(range(1, 12))
     told = {it.step: it.text for it in steps}
     assert told["describe/2"] == "A worker is stocking."
     assert rooms.priorities == {"job"}

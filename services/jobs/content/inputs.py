@@ -7,16 +7,36 @@ from services.jobs.content.media import DomainQuery, Image, Video
 
 
 @dataclass(frozen=True)
-class TaskTimingInput:
-    """A series of pictures in which a task is to be found."""
+class TimedTask:
+    """A task to be found."""
 
+    id: str
+    """What the sender calls it. Empty: its place among the tasks."""
     task: str = field(repr=False)
     """What it looks like while it goes on."""
+
+
+@dataclass(frozen=True)
+class TaskTimingInput:
+    """A series of pictures in which tasks are to be found."""
+
+    task: str = field(repr=False)
+    """What it looks like while it goes on. Empty: there are others."""
     image_prompt: str = field(repr=False)
     """What to ask of each picture. Empty: a plain description."""
     images: tuple[Image, ...]
     domain: DomainQuery | None = None
     """Where more pictures lie. None: nowhere."""
+    tasks: tuple[TimedTask, ...] = ()
+    """Others."""
+    most_pause_seconds: float = 0.0
+    """A pause of at most this long does not end a task."""
+
+    @property
+    def wanted(self) -> tuple[TimedTask, ...]:
+        """Every task, each with an id."""
+        every = (*((TimedTask("", self.task),) if self.task else ()), *self.tasks)
+        return tuple(TimedTask(it.id or str(index), it.task) for index, it in enumerate(every))
 
 
 @dataclass(frozen=True)

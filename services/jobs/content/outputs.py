@@ -17,6 +17,29 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Boundary:
+    """Where a task begins or ends: between two pictures that tell."""
+
+    before_image_id: str
+    """Empty: no picture before it tells."""
+    after_image_id: str
+    """Empty: no picture after it tells."""
+    before_time: datetime | None
+    after_time: datetime | None
+    confidence: float
+    """How likely it lies there."""
+    reason: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Interruption:
+    """The pictures of a pause within a task, both ends included."""
+
+    start_image_id: str
+    end_image_id: str
+
+
+@dataclass(frozen=True)
 class Task:
     """A stretch of pictures in which the task went on."""
 
@@ -28,15 +51,48 @@ class Task:
     end_index: int
     evidence_image_ids: tuple[str, ...]
     """The pictures from start to end that show it."""
+    task_id: str = "0"
+    start: Boundary | None = None
+    """None: recorded before boundaries were."""
+    end: Boundary | None = None
+    open_start: bool = False
+    """Whether its beginning was not seen."""
+    open_end: bool = False
+    """Whether its end was not seen."""
+    interruptions: tuple[Interruption, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one picture says of one task."""
+
+    task_id: str
+    shows: bool | None
+    """By itself. None: it tells nothing."""
+    probability: float
+    """That the task goes on in it, by the pictures around it too."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A picture's place on the timeline."""
+
+    image_id: str
+    capture_time: datetime | None
+    sightings: tuple[Sighting, ...]
+    """Of each task, in their order."""
 
 
 @dataclass(frozen=True)
 class TaskTimingOutput:
-    """When a task began and ended."""
+    """When tasks began and ended."""
 
     observations: tuple[Observation, ...]
     tasks: tuple[Task, ...]
+    """Task by task, each in the order of time."""
     summary: str = field(repr=False)
+    timeline: tuple[Moment, ...] = ()
+    """Empty: recorded before timelines were."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,13 @@ def sentences(description: str) -> tuple[str, ...]:
 async def tells_of(reasoning: Reasoning, task: str, sentence: str) -> bool:
     """Tell whether a sentence says that the task goes on."""
     question = prompts.activity_question(task, sentence)
-    return bool(await _ask(reasoning, prompts.SAME_V1, question, "same"))
+    return bool(await _ask(reasoning, prompts.SAME_V2, question, "same"))
+
+
+async def is_readable(reasoning: Reasoning, description: str) -> bool:
+    """Tell whether a description says what is in a picture, or that it cannot be made out."""
+    question = prompts.readable_question(description)
+    return bool(await _ask(reasoning, prompts.READABLE_V1, question, "readable"))
 
 
 async def hazard_of(reasoning: Reasoning, sentence: str) -> str:

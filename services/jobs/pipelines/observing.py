@@ -1,5 +1,12 @@
-"""Pictures looked at one by one, as several pipelines need it."""
+"""Pictures looked at one by one, as several pipelines need it.
 
+Pictures of the same bytes are looked at once: a camera that sends one twice, or hangs, costs
+nothing.
+"""
+
+import asyncio
+import hashlib
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -7,20 +14,27 @@ from services.chassis.errors import InvalidInput
 from services.jobs import record
 from services.jobs.content import Blob, Image, Observation
 from services.jobs.domain import Json
+from services.jobs.pipelines.steps import Heard, nobody
 from services.jobs.pipelines.work import Work
 from services.jobs.ports.rooms import Sight
 
-# Keeps the vision room busy while a result is recorded, and leaves it room for live requests.
-_AT_ONCE: Final = 2
+# Keeps an engine busy that takes many at once. The vision room sends it no more than it has use
+# for, and live requests before these; the others wait in the room, which has places for four jobs.
+_AT_ONCE: Final = 16
 
 
-async def observe(images: Sequence[Image], prompt: str, work: Work) -> tuple[Observation, ...]:
-    """Describe each picture, in steps `describe/0` and so on, each told as its description."""
+async def observe(
+    images: Sequence[Image], prompt: str, work: Work, *, heard: Heard = nobody
+) -> tuple[Observation, ...]:
+    """Describe each picture, in steps `describe/0` and so on, each told as its description.
+
+    `heard` is told each description, in any order, as soon as it is there.
+    """
 
     async def describe(picture: Blob) -> Json:
         return await work.peers.vision.describe(picture, prompt)
 
-    texts = await _each("describe", images, describe, work, tell=str)
+    texts = await _each("describe", images, describe, work, tell=str, heard=heard)
     return tuple(map(_observation, images, texts))
 
 
@@ -45,15 +59,25 @@ async def _each(
     work: Work,
     *,
     tell: Callable[[Json], str],
+    heard: Heard = nobody,
 ) -> list[Json]:
-    async def step(image: Image) -> Json:
-        try:
-            return await look(await work.blob(image.blob))
-        except InvalidInput as error:
-            told = f"picture {images.index(image)}: {error.message}"
-            raise InvalidInput(told, remedy=error.remedy, code=error.code) from error
+    places = {image.id: index for index, image in enumerate(images)}
+    looked: dict[bytes, Json] = {}
+    looking: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    return await work.steps.run_each(prefix, images, step, at_once=_AT_ONCE, tell=tell)
+    async def step(image: Image) -> Json:
+        picture = await work.blob(image.blob)
+        digest = hashlib.sha256(picture.data).digest()
+        async with looking[digest]:
+            if digest not in looked:
+                try:
+                    looked[digest] = await look(picture)
+                except InvalidInput as error:
+                    told = f"picture {places[image.id]}: {error.message}"
+                    raise InvalidInput(told, remedy=error.remedy, code=error.code) from error
+        return looked[digest]
+
+    return await work.steps.run_each(prefix, images, step, at_once=_AT_ONCE, tell=tell, heard=heard)
 
 
 def _observation(image: Image, text: str) -> Observation:

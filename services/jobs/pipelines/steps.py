@@ -16,6 +16,14 @@ from services.jobs.ports.queue import JobQueue
 Item = TypeVar("Item")
 
 
+Heard = Callable[[int, Json], None]
+"""Told the place of an item and its result."""
+
+
+def nobody(_: int, __: Json) -> None:
+    """Hear nothing."""
+
+
 def _nothing(_: Json) -> str:
     return ""
 
@@ -65,10 +73,12 @@ class Steps:
         *,
         at_once: int,
         tell: Callable[[Json], str] = _nothing,
+        heard: Heard = nobody,
         finishes: bool = False,
     ) -> list[Json]:
         """Run one step for each item, `prefix/0` and so on; results come in the order of the items.
 
+        `heard` is told each as soon as it is there, those that were recorded before too.
         When one fails, no other is begun, and its error is raised; those under way are dropped, or
         finished first.
         """
@@ -80,7 +90,9 @@ class Steps:
                 if failures:
                     return None
                 try:
-                    return await self.run(f"{prefix}/{index}", lambda: step(item), tell=tell)
+                    result = await self.run(f"{prefix}/{index}", lambda: step(item), tell=tell)
+                    heard(index, result)
+                    return result
                 except Exception as failed:
                     if not finishes:
                         raise

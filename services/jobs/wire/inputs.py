@@ -14,12 +14,13 @@ from services.jobs.content import (
     JobInput,
     SurveillanceInput,
     TaskTimingInput,
+    TimedTask,
     TranscriptionInput,
     Video,
     VideoSummaryInput,
     VlmOnlyInput,
 )
-from services.jobs.wire.times import time_from_pb, time_to_pb
+from services.jobs.wire.times import seconds_from_pb, seconds_to_pb, time_from_pb, time_to_pb
 
 
 def draft_from_pb(given: pb.JobInput) -> Draft:
@@ -30,10 +31,15 @@ def draft_from_pb(given: pb.JobInput) -> Draft:
         case "task_timing_v1":
             timing = given.task_timing_v1
             images, data = _images_from_pb(timing.images, path)
-            return Draft(
-                TaskTimingInput(timing.task, timing.image_prompt, images, _domain_from_pb(timing)),
-                data,
+            given_timing = TaskTimingInput(
+                timing.task,
+                timing.image_prompt,
+                images,
+                _domain_from_pb(timing),
+                tasks=tuple(TimedTask(it.id, it.task) for it in timing.tasks),
+                most_pause_seconds=seconds_from_pb(timing.max_pause),
             )
+            return Draft(given_timing, data)
         case "caption_v1":
             caption = given.caption_v1
             images, data = _images_from_pb(caption.images, path)
@@ -71,7 +77,10 @@ def input_to_pb(given: JobInput) -> pb.JobInput:
                 image_prompt=image_prompt,
                 images=map(_image_to_pb, images),
                 domain=_domain_to_pb(domain),
+                tasks=[pb.TimedTask(id=it.id, task=it.task) for it in given.tasks],
             )
+            if given.most_pause_seconds:
+                timing.max_pause.CopyFrom(seconds_to_pb(given.most_pause_seconds))
             return pb.JobInput(task_timing_v1=timing)
         case CaptionInput(prompt, images, domain):
             caption = pb.CaptionInput(

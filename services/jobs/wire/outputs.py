@@ -6,9 +6,11 @@ from mesh.jobs.v1 import job_output_pb2 as pb
 from mesh.types.v1 import scene_pb2, transcript_pb2
 
 from services.jobs.content import (
+    Boundary,
     CaptionOutput,
     FoundRisk,
     JobOutput,
+    Moment,
     Observation,
     Risk,
     Scene,
@@ -25,17 +27,23 @@ from services.jobs.content import (
 from services.jobs.wire.times import seconds_from_pb, seconds_to_pb, time_to_pb
 
 _SEVERITIES: Final = {it: f"SEVERITY_{it.name}" for it in Severity}
+_SHOWINGS: Final = {
+    True: pb.SHOWING_YES,
+    False: pb.SHOWING_NO,
+    None: pb.SHOWING_NOTHING,
+}
 _SEVERITIES_FROM_PB: Final = {name: severity for severity, name in _SEVERITIES.items()}
 
 
 def output_to_pb(output: JobOutput) -> pb.JobOutput:
     """Write an output."""
     match output:
-        case TaskTimingOutput(observations, tasks, summary):
+        case TaskTimingOutput(observations, tasks, summary, timeline):
             timing = pb.TaskTimingOutput(
                 observations=map(_observation_to_pb, observations),
                 tasks=map(_task_to_pb, tasks),
                 summary=summary,
+                timeline=map(_moment_to_pb, timeline),
             )
             return pb.JobOutput(task_timing_v1=timing)
         case CaptionOutput(captions):
@@ -109,6 +117,39 @@ def _task_to_pb(task: Task) -> pb.Task:
         start_index=task.start_index,
         end_index=task.end_index,
         evidence_image_ids=task.evidence_image_ids,
+        task_id=task.task_id,
+        start=_boundary_to_pb(task.start),
+        end=_boundary_to_pb(task.end),
+        open_start=task.open_start,
+        open_end=task.open_end,
+        interruptions=[
+            pb.Interruption(start_image_id=it.start_image_id, end_image_id=it.end_image_id)
+            for it in task.interruptions
+        ],
+    )
+
+
+def _boundary_to_pb(boundary: Boundary | None) -> pb.Boundary | None:
+    if boundary is None:
+        return None
+    return pb.Boundary(
+        before_image_id=boundary.before_image_id,
+        after_image_id=boundary.after_image_id,
+        before_time=time_to_pb(boundary.before_time),
+        after_time=time_to_pb(boundary.after_time),
+        confidence=boundary.confidence,
+        reason=boundary.reason,
+    )
+
+
+def _moment_to_pb(moment: Moment) -> pb.Moment:
+    return pb.Moment(
+        image_id=moment.image_id,
+        capture_time=time_to_pb(moment.capture_time),
+        sightings=[
+            pb.Sighting(task_id=it.task_id, showing=_SHOWINGS[it.shows], probability=it.probability)
+            for it in moment.sightings
+        ],
     )
 
 

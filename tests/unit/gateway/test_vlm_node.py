@@ -319,6 +319,10 @@ COMPLETED = {
                     "end_image_id": "b",
                     "start_time": {"seconds": 1760184000},
                     "evidence_image_ids": ["a", "b"],
+                    "task_id": "0",
+                    "end": {"before_image_id": "b", "confidence": 0.5, "reason": "it ends"},
+                    "open_end": True,
+                    "interruptions": [{"start_image_id": "x", "end_image_id": "y"}],
                 }
             ],
             "summary": "The task went on.",
@@ -342,6 +346,17 @@ def test_the_output_is_csv_that_can_be_read_and_text_and_tasks():
                 "start_image_id": "a",
                 "end_image_id": "b",
                 "evidence_image_ids": ["a", "b"],
+                "task": "0",
+                "start_boundary": None,
+                "end_boundary": {
+                    "before_image_id": "b",
+                    "after_image_id": "",
+                    "confidence": 0.5,
+                    "reason": "it ends",
+                },
+                "open_start": False,
+                "open_end": True,
+                "interruptions": [{"start_image_id": "x", "end_image_id": "y"}],
             }
         ],
     }

@@ -8,6 +8,8 @@ from services.jobs.content import (
     Image,
     JobType,
     SurveillanceInput,
+    TaskTimingInput,
+    TimedTask,
     Video,
     VideoSummaryInput,
     VlmOnlyInput,
@@ -40,6 +42,32 @@ async def test_pictures_of_new_types_are_named_and_kept_as_those_of_others():
         accepted = await intake.accept(kind, draft(given), doors=DOORS)
         assert [it.id for it in accepted.input.images] == ["b", "1"]
         assert [it.key for it in accepted.blobs] == ["images/0", "images/1"]
+
+
+async def test_tasks_without_ids_are_named_by_their_places():
+    given = TaskTimingInput("to sit", "", IMAGES, tasks=(TimedTask("", "a"), TimedTask("b", "c")))
+    accepted = await intake.accept(JobType.TASK_TIMING_V1, draft(given), doors=DOORS)
+    assert [it.id for it in accepted.input.wanted] == ["0", "1", "b"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (TaskTimingInput("", "", IMAGES), ("", "input.task_timing_v1.task")),
+        (
+            TaskTimingInput("", "", IMAGES, tasks=(TimedTask("b", "a"), TimedTask("b", "c"))),
+            ("DUPLICATE_TASK_ID", "input.task_timing_v1.tasks[1].id"),
+        ),
+        (
+            TaskTimingInput("to sit", "", IMAGES, tasks=(TimedTask("0", "a"),)),
+            ("DUPLICATE_TASK_ID", "input.task_timing_v1.tasks[0].id"),
+        ),
+    ],
+)
+async def test_tasks_that_cannot_be_told_apart_are_refused(given, told):
+    code, path = await refused(JobType.TASK_TIMING_V1, given)
+    assert path == told[1]
+    assert not told[0] or code == told[0]
 
 
 async def test_a_video_is_kept_as_it_came():

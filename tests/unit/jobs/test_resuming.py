@@ -40,6 +40,7 @@ STEPS = {
     JobType.TASK_TIMING_V1: [
         *(f"describe/{n}" for n in range(3)),
         *(f"judge/{n}" for n in range(5)),
+        "readable/0",
     ],
     JobType.SURVEILLANCE_V1: [
         "sample",

@@ -12,21 +12,26 @@ from services.jobs import record, wire
 from services.jobs.content import (
     INPUTS,
     OUTPUTS,
+    Boundary,
     CaptionInput,
     CaptionOutput,
     FoundRisk,
     Image,
+    Interruption,
     JobType,
+    Moment,
     Observation,
     Risk,
     Scene,
     Segment,
     Severity,
+    Sighting,
     SurveillanceInput,
     SurveillanceOutput,
     Task,
     TaskTimingInput,
     TaskTimingOutput,
+    TimedTask,
     Transcript,
     TranscriptionInput,
     TranscriptionOutput,
@@ -40,7 +45,19 @@ from services.jobs.domain import JobError, JobEvent, JobEventKind, JobState, Pro
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 SEEN = Observation("front", NOON, "a box\0")
-TASK = Task("a", "b", NOON, None, 3, 7, ("a", "b"))
+TASK = Task(
+    *("a", "b", NOON, None, 3, 7, ("a", "b")),
+    task_id="shelf",
+    start=Boundary("", "a", None, NOON, 0.0, "nobody watched"),
+    end=Boundary("b", "c", None, None, 0.75, "it says so"),
+    open_start=True,
+    interruptions=(Interruption("x", "y"),),
+)
+MOMENT = Moment(
+    "a",
+    None,
+    (Sighting("shelf", True, 0.5), Sighting("floor", False, 0.0), Sighting("door", None, 0.0)),
+)
 FRAME = Observation("frame-1500", NOON, "a spill", 1.5)
 SPILL = FoundRisk(Risk("A spill.", Severity.HIGH), ("front", "1"), NOON, None)
 FILM = Video("clip", NOON, "video", 2.5, 40)
@@ -51,8 +68,12 @@ CASES = {
         CaptionOutput((SEEN, Observation("1", None, ""))),
     ),
     JobType.TASK_TIMING_V1: (
-        TaskTimingInput("to sit", "who?", (Image("front", NOON, "images/0"),)),
-        TaskTimingOutput((SEEN,), (TASK,), "once"),
+        TaskTimingInput(
+            *("to sit", "who?", (Image("front", NOON, "images/0"),)),
+            tasks=(TimedTask("", "to stand"), TimedTask("lie", "to lie")),
+            most_pause_seconds=2.5,
+        ),
+        TaskTimingOutput((SEEN,), (TASK,), "once", (MOMENT,)),
     ),
     JobType.VLM_ONLY: (
         VlmOnlyInput("red?", (Image("front", NOON, "images/0"),)),
@@ -111,10 +132,43 @@ def test_an_output_is_written_in_full(job):
                 "start_index": 3,
                 "end_index": 7,
                 "evidence_image_ids": ["a", "b"],
+                "task_id": "shelf",
+                "start": {
+                    "after_image_id": "a",
+                    "after_time": "2026-05-01T12:00:00.250Z",
+                    "reason": "nobody watched",
+                },
+                "end": {
+                    "before_image_id": "b",
+                    "after_image_id": "c",
+                    "confidence": 0.75,
+                    "reason": "it says so",
+                },
+                "open_start": True,
+                "interruptions": [{"start_image_id": "x", "end_image_id": "y"}],
             }
         ],
         "summary": "once",
+        "timeline": [
+            {
+                "image_id": "a",
+                "sightings": [
+                    {"task_id": "shelf", "showing": "SHOWING_YES", "probability": 0.5},
+                    {"task_id": "floor", "showing": "SHOWING_NO"},
+                    {"task_id": "door", "showing": "SHOWING_NOTHING"},
+                ],
+            }
+        ],
     }
+
+
+def test_the_task_of_an_older_output_is_written_without_boundaries(job):
+    kept = record.dump(CASES[JobType.TASK_TIMING_V1][1])
+    del kept["timeline"], kept["tasks"][0]["start"], kept["tasks"][0]["end"]
+    output = record.load(TaskTimingOutput, kept)
+    written = wire.job_to_pb(replace(job, output=output)).output.task_timing_v1
+    assert not written.timeline
+    assert not written.tasks[0].HasField("start")
 
 
 def test_risks_are_written_with_their_evidence(job):

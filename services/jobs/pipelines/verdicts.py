@@ -1,0 +1,94 @@
+"""What pictures say of tasks, by a language model that is asked of each distinct sentence once, and
+while other pictures are still looked at: a series takes as long as the slower of the two senses.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import product
+from typing import Final
+
+from services.jobs.content import TimedTask
+from services.jobs.domain import Json
+from services.jobs.pipelines import judging
+from services.jobs.pipelines.work import Work
+
+_AT_ONCE: Final = 4
+_SHORT: Final = 2
+"""A description of more sentences than these says what is in its picture."""
+
+
+class Verdicts:
+    """Asks of descriptions as they come, in any order; in the order of their pictures steps
+    `judge/0`, ... are made of each distinct sentence, of several tasks one after the other.
+    """
+
+    def __init__(self, tasks: Sequence[TimedTask], pictures: int, work: Work) -> None:
+        self._tasks = tasks
+        self._work = work
+        loop = asyncio.get_running_loop()
+        self._texts = [loop.create_future() for _ in range(pictures)]
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._telling: set[tuple[str, str]] = set()
+        """The ids of tasks, and the sentences that tell of them."""
+
+    def hear(self, index: int, text: Json) -> None:
+        """Take a picture's description."""
+        self._texts[index].set_result(str(text))
+
+    async def follow(self) -> None:
+        """Judge every sentence, until that of the last picture is judged."""
+        judged: dict[str, None] = {}
+        count = 0
+        async with asyncio.TaskGroup() as group:
+            for text in self._texts:
+                said = dict.fromkeys(judging.sentences(await text))
+                new = [it for it in said if it not in judged]
+                judged |= dict.fromkeys(new)
+                asked = list(product(new, self._tasks))
+                keys = [f"judge/{count + index}" for index in range(len(asked))]
+                count += len(asked)
+                if keys:
+                    await self._work.steps.plan(*keys)
+                for key, (sentence, task) in zip(keys, asked, strict=True):
+                    group.create_task(self._judge(key, sentence, task))
+
+    def telling(self, task: TimedTask, sentences: Sequence[str]) -> str:
+        """The first of the sentences that tells of the task. Empty: none does."""
+        return next((it for it in sentences if (task.id, it) in self._telling), "")
+
+    async def unreadable(self, said: Sequence[Sequence[str]]) -> set[tuple[str, ...]]:
+        """Which descriptions say that nothing can be made out: steps `readable/0`, ... of those
+        that are short and tell of no task.
+        """
+        short = dict.fromkeys(
+            tuple(it)
+            for it in said
+            if 0 < len(it) <= _SHORT and not any(self.telling(task, it) for task in self._tasks)
+        )
+
+        async def ask(sentences: tuple[str, ...]) -> Json:
+            return await judging.is_readable(self._work.peers.reasoning, " ".join(sentences))
+
+        answers = await self._work.steps.run_each(
+            "readable", list(short), ask, at_once=_AT_ONCE, tell=_readable
+        )
+        return {it for it, readable in zip(short, answers, strict=True) if not readable}
+
+    async def _judge(self, key: str, sentence: str, task: TimedTask) -> None:
+        async def judge() -> Json:
+            tells = await judging.tells_of(self._work.peers.reasoning, task.task, sentence)
+            return {"sentence": sentence, "tells": tells}
+
+        async with self._free:
+            verdict = await self._work.steps.run(key, judge, tell=_told)
+        if verdict["tells"]:
+            self._telling.add((task.id, sentence))
+
+
+def _told(verdict: Json) -> str:
+    tells = "tells" if verdict["tells"] else "does not tell"
+    return f'"{verdict["sentence"]}" {tells} of the task'
+
+
+def _readable(answer: Json) -> str:
+    return "it can be made out" if answer else "it cannot be made out"
