@@ -38,7 +38,8 @@ from tests.doubles.silence import Silent
 JOBS = 500
 PICTURES = 3
 KEY = base64.b64encode(bytes(range(32))).decode()
-PICTURE = pictures.scene_png()
+DRAWN = [pictures.scene_png(seed=it) for it in range(PICTURES)]
+"""Of the same bytes they would be looked at once."""
 
 
 class CountedPeers(FakePeers):
@@ -164,7 +165,9 @@ async def mesh(peers_address) -> AsyncIterator[Mesh]:
 
 
 def request(number, hook):
-    images = [image_pb2.Image(id=f"{number}-{place}", data=PICTURE) for place in range(PICTURES)]
+    images = [
+        image_pb2.Image(id=f"{number}-{place}", data=data) for place, data in enumerate(DRAWN)
+    ]
     return job_service_pb2.CreateJobRequest(
         request_id=f"order-{number}",
         type="caption_v1",
