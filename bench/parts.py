@@ -114,6 +114,20 @@ async def llama(parallel: int = 2) -> AsyncIterator[Part]:
 
 
 @asynccontextmanager
+async def language(model: Path, alias: str, parallel: int = 2) -> AsyncIterator[Part]:
+    """Run a language model on llama.cpp for a block."""
+    port = free_port()
+    command = (
+        *("-m", "sensorium.engines.llama", "--model", str(model), "--alias", alias),
+        *("--port", str(port), "--parallel", str(parallel)),
+    )
+    ready = probes.http(f"http://127.0.0.1:{port}/health")
+    quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+    async with part(f"127.0.0.1:{port}", command, ready, environment=quiet) as engine:
+        yield engine
+
+
+@asynccontextmanager
 async def mock(seconds: float = 0.0) -> AsyncIterator[Part]:
     """Run an engine that answers after so many seconds for a block."""
     at = f"127.0.0.1:{free_port()}"
