@@ -4,6 +4,7 @@ It knows neither the contract nor what the room does with an answer.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ from services.engine.domain import (
     Role,
     Sampling,
     ServedModel,
+    TokenCounts,
     Turn,
 )
 from services.engine.errors import MediaRefused
@@ -32,6 +34,8 @@ from services.engine.ports import Engine, JsonSchema
 from services.engine.show import shown
 
 _LOAD_SECONDS: Final = 1.0
+_BYTES_A_TOKEN: Final = 2
+"""English has four and Chinese three; a token too many does less harm than one too few."""
 
 
 class Chat:
@@ -103,6 +107,24 @@ class Chat:
                 async for delta in deltas:
                     yield delta
                 return
+
+    async def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the tokens of texts, by the engine's tokenizer or else by an estimate."""
+        counts = [await self._engine.count_tokens(it) for it in texts]
+        exact = [it for it in counts if it is not None]
+        context = (await self._engine.model()).context_tokens
+        if len(exact) == len(texts):
+            return TokenCounts(tuple(exact), exact=True, context_tokens=context)
+        rough = tuple(math.ceil(len(it.encode()) / _BYTES_A_TOKEN) for it in texts)
+        return TokenCounts(rough, exact=False, context_tokens=context)
+
+    async def holds_schema(self) -> bool:
+        """Tell whether the engine is known to hold an answer to a schema by itself."""
+        return bool((await self._engine.capabilities()).schema)
+
+    def most_tokens(self, sampling: Sampling) -> int:
+        """The most tokens that an answer may have."""
+        return self._bounded(sampling).max_tokens
 
     async def model(self) -> ServedModel:
         """Tell which model answers; one whose engine is down is not ready."""

@@ -189,6 +189,18 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class TokenCounts:
+    """How long texts are for a model."""
+
+    counts: tuple[int, ...]
+    """Of each, in their order."""
+    exact: bool
+    """Whether the engine counted. Otherwise rather too many."""
+    context_tokens: int
+    """Of the model's context. Zero: the engine does not say."""
+
+
+@dataclass(frozen=True)
 class ServedModel:
     """The model of a room."""
 

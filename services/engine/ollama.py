@@ -123,6 +123,10 @@ class OllamaEngine:
         """Tell what the model takes."""
         return await self._findings.capabilities()
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Tell nothing: Ollama keeps its tokenizers to itself."""
+        return None
+
     async def load(self) -> Load:
         """Tell what the model holds of memory; how many ask it, Ollama does not tell."""
         loaded = await self._loaded(await self._name())

@@ -15,7 +15,7 @@ from services.engine.errors import cut_short
 from services.engine.findings import Findings
 from services.engine.http import Http
 from services.engine.machine import Capabilities, Load, Released
-from services.engine.openai_servers import find, load, release
+from services.engine.openai_servers import count_tokens, find, load, release
 from services.engine.openai_wire import (
     DeltaReader,
     Listed,
@@ -116,6 +116,11 @@ class OpenAIEngine:
     async def capabilities(self) -> Capabilities:
         """Tell what the engine takes."""
         return await self._findings.capabilities()
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Count the tokens of a text, where the server has its tokenizer for hire."""
+        kind = (await self.capabilities()).kind
+        return await count_tokens(self._http, self._root, kind, await self._model_name(), text)
 
     async def load(self) -> Load:
         """Tell how busy the engine is, by its metrics."""

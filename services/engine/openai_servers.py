@@ -2,7 +2,8 @@
 busy they are, what they can let go of. Each is asked in its own way, once it has said who it is.
 """
 
-from typing import Annotated, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
@@ -10,6 +11,7 @@ from services.chassis.errors import MeshError
 from services.engine import metrics
 from services.engine.http import Http
 from services.engine.machine import Capabilities, EngineKind, Load, Released
+from services.engine.reading import read
 
 _Slots = Annotated[int, Field(ge=1, le=4_096)]
 
@@ -26,6 +28,14 @@ class _Props(BaseModel):
     build_info: str = Field(default="", max_length=100)
     total_slots: _Slots | None = None
     modalities: _Modalities | None = None
+
+
+class _Tokens(BaseModel):
+    tokens: list[int]
+
+    @property
+    def number(self) -> int:
+        return len(self.tokens)
 
 
 class _Outcome(BaseModel):
@@ -51,6 +61,21 @@ async def find(http: Http, root: str, owner: str) -> Capabilities:
             )
         case _:
             return Capabilities()
+
+
+async def count_tokens(
+    http: Http, root: str, kind: EngineKind, model: str, text: str
+) -> int | None:
+    """Have the server count the tokens of a text; None where it does not."""
+    match kind:
+        case EngineKind.LLAMA_CPP:
+            question = {"content": text, "add_special": False}
+        case EngineKind.VLLM:
+            question = {"model": model, "prompt": text, "add_special_tokens": False}
+        case _:
+            return None
+    said = await _ask(http, f"{root}/tokenize", post=True, body=question)
+    return None if said is None else read(_Tokens, said).number
 
 
 async def load(http: Http, root: str, kind: EngineKind) -> Load:
@@ -95,10 +120,12 @@ async def _release_llama(http: Http, root: str, slots: int) -> tuple[Released, .
     return (Released.PREFIX_CACHE,) if slots else ()
 
 
-async def _ask(http: Http, url: str, *, post: bool = False) -> bytes | None:
+async def _ask(
+    http: Http, url: str, *, post: bool = False, body: Mapping[str, Any] | None = None
+) -> bytes | None:
     """The answer; None where the server has no such question."""
     try:
-        return await (http.post(url) if post else http.get(url))
+        return await (http.post(url, body) if post else http.get(url))
     except MeshError as failed:
         if failed.passes:
             raise

@@ -59,6 +59,10 @@ class Engine(Protocol):
         """Tell what the engine takes: asked once, and refined by what it refuses."""
         ...
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Count the tokens of a text by the model's own tokenizer; None where it is not offered."""
+        ...
+
     async def load(self) -> Load:
         """Tell how busy the engine is now."""
         ...

@@ -4,8 +4,8 @@ It knows neither the contract nor which engine answers.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -23,6 +23,7 @@ from services.engine.domain import (
     SentPicture,
     ServedModel,
     Text,
+    TokenCounts,
     Turn,
     size_of,
 )
@@ -30,6 +31,7 @@ from services.reasoning.domain import Extracted, Generated
 from services.reasoning.schema import Misfit, Schema
 
 _TRIES: Final = 2
+_TOO_LONG: Final = "CONTEXT_EXCEEDED"
 
 
 class Reasoning:
@@ -43,7 +45,7 @@ class Reasoning:
         """Answer a conversation."""
         received = self._clock.monotonic()
         messages = _conversation(turns)
-        async with self._chat.turn(_size(turns)):
+        async with self._chat.turn(_size(turns)), self._telling_sizes(turns, sampling):
             answer = await self._chat.ask(messages, sampling)
         return Generated(answer, self._since(received))
 
@@ -55,6 +57,7 @@ class Reasoning:
         messages = _conversation(turns)
         async with (
             self._chat.turn(_size(turns)),
+            self._telling_sizes(turns, sampling),
             aclosing(self._chat.stream(messages, sampling)) as deltas,
         ):
             async for delta in deltas:
@@ -65,14 +68,17 @@ class Reasoning:
     ) -> Extracted:
         """Answer a conversation with an object that fits a schema.
 
-        An answer that does not fit is shown to the model once, with what is wrong.
+        An engine that is not known to hold to schemas is told it in words besides. An answer that
+        does not fit is shown to the model once, with what is wrong.
         """
         received = self._clock.monotonic()
         messages = _conversation(turns)
         # In a thread, because a caller decides how much work a schema is.
         schema = await asyncio.to_thread(Schema, json_schema)
         input_tokens = output_tokens = 0
-        async with self._chat.turn(_size(turns)):
+        async with self._chat.turn(_size(turns)), self._telling_sizes(turns, sampling):
+            if not await self._chat.holds_schema():
+                messages[-1] = _with_schema(messages[-1], json_schema)
             for _ in range(_TRIES):
                 answer = await self._chat.ask(messages, sampling, json_schema=schema.document)
                 input_tokens += answer.input_tokens
@@ -91,6 +97,10 @@ class Reasoning:
             code="SCHEMA_NOT_MET",
         )
 
+    async def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the tokens of texts."""
+        return await self._chat.count_tokens(texts)
+
     async def model(self) -> ServedModel:
         """Tell which model answers."""
         return await self._chat.model()
@@ -98,6 +108,27 @@ class Reasoning:
     async def health(self) -> None:
         """Raise while the engine cannot answer."""
         await self._chat.check()
+
+    @asynccontextmanager
+    async def _telling_sizes(
+        self, turns: Sequence[Turn], sampling: Sampling
+    ) -> AsyncIterator[None]:
+        """Tell who asked for too much how much it was."""
+        try:
+            yield
+        except InvalidInput as refused:
+            if refused.code != _TOO_LONG:
+                raise
+            texts = [part for turn in turns for part in turn.parts if isinstance(part, str)]
+            counted = await self._chat.count_tokens(texts)
+            about = "" if counted.exact else "about "
+            raise InvalidInput(
+                f"the conversation has {about}{sum(counted.counts)} tokens, its answer may have "
+                f"{self._chat.most_tokens(sampling)}, and the model's context holds "
+                f"{counted.context_tokens or 'fewer'}",
+                remedy="split it by what CountTokens tells, or ask for fewer tokens",
+                code=_TOO_LONG,
+            ) from refused
 
     def _since(self, received: float) -> timedelta:
         return timedelta(seconds=self._clock.monotonic() - received)
@@ -125,6 +156,12 @@ def _message(turn: Turn, index: int) -> Message:
             )
         parts.append(Text(part))
     return Message(turn.role, tuple(parts))
+
+
+def _with_schema(last: Message, json_schema: str) -> Message:
+    told = f"Answer with one JSON object that fits this JSON Schema, alone: {json_schema}"
+    texts = [part.text for part in last.parts if isinstance(part, Text)]
+    return Message(last.role, (Text("\n\n".join([*texts, told])),))
 
 
 def _require_whole(answer: Answer) -> None:

@@ -44,6 +44,12 @@ class ReasoningServicer(pb_grpc.ReasoningServiceServicer):
         extracted = await self._core.extract(turns, request.json_schema, sampling)
         return wire.extracted_to_pb(extracted)
 
+    async def CountTokens(
+        self, request: pb.CountTokensRequest, context: Context
+    ) -> pb.CountTokensResponse:
+        """Count the tokens of texts."""
+        return wire.counts_to_pb(await self._core.count_tokens(request.texts))
+
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """Tell which model answers."""
         return pb.GetModelResponse(model=chat.model_to_pb(await self._core.model()))

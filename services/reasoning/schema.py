@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -14,6 +15,10 @@ from services.reasoning.document import invalid, levels, read_document
 
 # A level of a `google.protobuf.Struct` is three levels of messages, of which readers take 100.
 _MOST_LEVELS: Final = 24
+
+
+_FENCED: Final = re.compile(r"^\s*```(?:json)?\s*(\{.*\})\s*```\s*$", re.DOTALL)
+"""So models write JSON that nothing holds to a schema."""
 
 
 class Misfit(Exception):
@@ -38,7 +43,10 @@ class Schema:
         """Read an answer that fits. Raises `Misfit`."""
         try:
             value = json.loads(
-                text, parse_constant=_refuse, parse_float=_finite_float, parse_int=_finite_int
+                _FENCED.sub(r"\1", text),
+                parse_constant=_refuse,
+                parse_float=_finite_float,
+                parse_int=_finite_int,
             )
             # Half a surrogate pair is JSON, but no text.
             json.dumps(value, ensure_ascii=False).encode()

@@ -7,7 +7,7 @@ from mesh.reasoning.v1 import reasoning_service_pb2 as pb
 from mesh.types.v1 import chat_pb2
 
 from services.engine import wire as chat
-from services.engine.domain import Sampling
+from services.engine.domain import Sampling, TokenCounts
 from services.reasoning.domain import Extracted, Generated
 
 
@@ -27,6 +27,13 @@ def generated_to_pb(generated: Generated) -> pb.GenerateResponse:
             answer.input_tokens, answer.output_tokens, generated.processing_time
         ),
         model=answer.model,
+    )
+
+
+def counts_to_pb(counted: TokenCounts) -> pb.CountTokensResponse:
+    """Write how long texts are."""
+    return pb.CountTokensResponse(
+        counts=counted.counts, exact=counted.exact, context_tokens=counted.context_tokens
     )
 
 

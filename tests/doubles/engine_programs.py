@@ -32,6 +32,7 @@ class Program:
             web.get("/version", self._version),
             web.get("/props", self._props),
             web.get("/metrics", self._metrics),
+            web.post("/tokenize", self._tokenize),
             web.post("/{what:reset_[a-z]+_cache}", self._reset),
             web.post("/slots/{slot}", self._erase),
         ]
@@ -69,6 +70,18 @@ class Program:
             "modalities": {"vision": self.sees, "video": self.sees, "audio": False},
         }
         return web.json_response(said)
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        match self.owner:
+            case "llamacpp":
+                return web.json_response({"tokens": [1] * len(body["content"].split())})
+            case "vllm":
+                tokens = [1] * len(body["prompt"].split())
+                said = {"count": len(tokens), "max_model_len": 2048, "tokens": tokens}
+                return web.json_response(said)
+            case _:
+                raise web.HTTPNotFound
 
     async def _metrics(self, request: web.Request) -> web.Response:
         match self.owner:

@@ -124,6 +124,63 @@ async def test_a_model_that_never_fits_is_given_up(
     assert len(server.bodies) == 2
 
 
+async def test_an_engine_that_may_not_hold_to_a_schema_is_told_it_in_words(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.program.owner = "somebody"
+    server.reply = lambda body: '```json\n{"zebra": 3}\n```'
+    extracted = await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    assert extracted.value == {"zebra": 3}
+    [asked] = server.bodies[0]["messages"]
+    assert asked["content"].startswith("How many?\n\nAnswer with one JSON object")
+    assert asked["content"].endswith(SCHEMA)
+
+
+async def test_an_engine_that_holds_to_a_schema_reads_the_question_alone(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.reply = lambda body: '{"zebra": 3}'
+    await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    [asked] = server.bodies[0]["messages"]
+    assert asked["content"] == "How many?"
+
+
+@pytest.mark.parametrize("owner", ["llamacpp", "vllm"])
+async def test_tokens_are_counted_by_the_engine(
+    reasoning: Reasoning, server: EngineServer, owner: str
+) -> None:
+    server.program.owner = owner
+    counted = await reasoning.count_tokens(["one two", "", "one two three"])
+    assert (counted.counts, counted.exact) == ((2, 0, 3), True)
+    assert counted.context_tokens == faults.CONTEXT_TOKENS
+
+
+async def test_tokens_that_the_engine_does_not_count_are_overestimated(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.program.owner = "somebody"
+    counted = await reasoning.count_tokens(["one two", "", "蛋糕"])
+    assert (counted.counts, counted.exact) == ((4, 0, 3), False)
+
+
+@pytest.mark.parametrize(("owner", "size"), [("llamacpp", "has 3000"), ("somebody", "has about")])
+async def test_who_sends_too_much_is_told_how_much_it_was(
+    reasoning: Reasoning, server: EngineServer, owner: str, size: str
+) -> None:
+    server.program.owner = owner
+    turns = [Turn(Role.USER, ("word " * 3000,))]
+    for asking in (
+        reasoning.generate(turns, Sampling(max_tokens=7)),
+        reasoning.extract(turns, SCHEMA, Sampling(max_tokens=7)),
+        anext(reasoning.generate_stream(turns, Sampling(max_tokens=7))),
+    ):
+        with pytest.raises(InvalidInput, match=size) as refused:
+            await asking
+        assert refused.value.code == "CONTEXT_EXCEEDED"
+        assert "may have 7" in refused.value.message
+        assert str(faults.CONTEXT_TOKENS) in refused.value.message
+
+
 async def test_the_model_is_ready_while_its_engine_answers(
     reasoning: Reasoning, server: EngineServer
 ) -> None:

@@ -44,13 +44,20 @@ def test_an_older_draft_is_read_by_its_own_rules() -> None:
     assert schema.read('{"a": 1}') == {"a": 1}
 
 
+@pytest.mark.parametrize("fence", ["```json\n{}\n```", "```\n{}```\n"])
+def test_an_answer_in_a_fence_is_read_as_what_is_in_it(fence):
+    answer = fence.replace("{}", '{"a": 1}')
+    assert Schema(of({"a": COUNT})).read(answer) == {"a": 1}
+
+
 @pytest.mark.parametrize(
     "answer",
     [
         "",
         "not json",
         '{"a": 1} and more',
-        '```json\n{"a": 1}\n```',
+        '```json\n{"a": 1}\n``` and more',
+        "```json\n[1]\n```",
         '{"a": 1',
         "[]",
         "7",
