@@ -1,41 +1,54 @@
 """What `sensorium listen` shows: segments with their times and speakers, below them what is being
-heard, and at the end the transcript. It knows neither where audio comes from nor how it gets there.
+heard, and at the end the transcript and what it comes to. It knows neither where audio comes from
+nor how it gets there.
 """
 
-from collections.abc import AsyncIterable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from datetime import timedelta
 from itertools import groupby
+from typing import Any
 
 from mesh.audio.v1 import audio_service_pb2 as pb
-from mesh.types.v1 import transcript_pb2
+from mesh.jobs.v1 import session_pb2
+from mesh.types.v1 import finding_pb2, transcript_pb2
 from rich.live import Live
 from rich.text import Text
 
-from sensorium.audio import listen
 from sensorium.console import Screen, plain
 from sensorium.edge import Edge
 from sensorium.errors import Trouble
 from services.chassis.errors import MeshError
 
 
-async def show(
-    audio: AsyncIterable[bytes], settings: pb.TranscribeSettings, edge: Edge, screen: Screen
-) -> None:
-    """Show what the mesh hears until the audio ends. Raises `Trouble` in the mesh's words."""
+async def show(answers: AsyncGenerator[Any, None], edge: Edge, screen: Screen) -> None:
+    """Show what `listen` or `analyze` tells, to its end. Raises `Trouble` in the mesh's words."""
     try:
         with Live(console=screen.console, transient=True, auto_refresh=False) as below:
-            async for heard in listen(audio, settings, edge):
-                match heard.WhichOneof("message"):
-                    case "partial_text":
-                        below.update(_partial(heard.partial_text), refresh=True)
-                    case "segment":
-                        screen.console.print(_segment(heard.segment))
-                    case "final":
-                        below.update(Text(), refresh=True)
-                        for line in _transcript(heard.final):
-                            screen.console.print(line)
+            async with aclosing(answers) as each:
+                async for heard in each:
+                    _show(heard, below, screen)
     except MeshError as refused:
         raise Trouble(f"the mesh at {edge.url}: {refused}") from None
+
+
+def _show(heard: Any, below: Live, screen: Screen) -> None:
+    lines: Iterable[Text] = ()
+    match heard.WhichOneof("message"):
+        case "partial_text":
+            below.update(_partial(heard.partial_text), refresh=True)
+        case "segment":
+            lines = (_segment(heard.segment),)
+        case "final":
+            below.update(Text(), refresh=True)
+            lines = _transcript(heard.final)
+        case "transcript":
+            below.update(Text("What it comes to is being found out ...", "dim"), refresh=True)
+        case "analysis":
+            below.update(Text(), refresh=True)
+            lines = (*_transcript(heard.analysis.transcript), *_analysis(heard.analysis))
+    for line in lines:
+        screen.console.print(line)
 
 
 def _partial(partial: pb.PartialText) -> Text:
@@ -55,6 +68,30 @@ def _transcript(final: transcript_pb2.Transcript) -> Iterator[Text]:
     yield Text(f"\nTranscript ({length}{language})", "bold")
     for speaker, said in groupby(final.segments, key=lambda it: it.speaker):
         yield Text.assemble((f"{plain(speaker)}: " if speaker else "", "green"), _joined(said))
+
+
+def _analysis(made: session_pb2.SessionAnalysis) -> Iterator[Text]:
+    if made.summary:
+        yield Text("\nSummary", "bold")
+        yield Text(plain(made.summary))
+    yield from _findings("Decisions", [(it.text, it) for it in made.decisions])
+    yield from _findings("Open questions", [(it.text, it) for it in made.open_questions])
+    yield from _findings("To do", [(_task(it), it) for it in made.action_items])
+    yield from _findings("Risks", [(it.risk.description, it) for it in made.risks])
+    for missing in made.missing:
+        yield Text(f"\nMissing: {plain(missing.part)}: {plain(missing.reason)}", "yellow")
+
+
+def _findings(title: str, found: list[tuple[str, Any]]) -> Iterator[Text]:
+    if found:
+        yield Text(f"\n{title}", "bold")
+    for text, finding in found:
+        places = ", ".join(_clock(it.start_offset.ToTimedelta()).strip() for it in finding.evidence)
+        yield Text.assemble(f"- {plain(text)} ", (f"({places})", "cyan"))
+
+
+def _task(item: finding_pb2.ActionItem) -> str:
+    return f"{item.title} ({item.owner})" if item.owner else item.title
 
 
 def _joined(segments: Iterable[transcript_pb2.Segment]) -> str:

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import click
 from mesh.audio.v1.audio_service_pb2 import TranscribeSettings
+from mesh.jobs.v1.session_service_pb2 import SessionSettings
 from mesh.vision.v1.watch_pb2 import WatchSettings
 from rich.table import Table
 
 from sensorium import captions, live
-from sensorium.audio import AudioStream, Microphone
+from sensorium.audio import AudioStream, Microphone, analyze, listen
 from sensorium.console import Screen
 from sensorium.demo.story import show
 from sensorium.edge import Edge
@@ -162,19 +163,32 @@ def watch_video(source: str, prompt: str, url: str, key: str, window: int, fps: 
     help="A name or term that may be said, as it should be written; may be given again.",
 )  # fmt: skip
 @click.option("--fast", is_flag=True, help="Send a file as fast as it is taken.")
+@click.option("--analyze", "analyzes", is_flag=True,
+    help="Tell at the end what it comes to: in short, decisions, open questions, tasks, risks.",
+)  # fmt: skip
 @_url
 @_key
 def listen_live(
-    source: str, language: str, hints: tuple[str, ...], fast: bool, url: str, key: str
+    source: str,
+    language: str,
+    hints: tuple[str, ...],
+    fast: bool,
+    analyzes: bool,
+    url: str,
+    key: str,
 ) -> None:
     """Show what is said while it is said: in a FILE, at a microphone (mic, or mic:NAME as the
     system's sound names it), or in a recording on standard input (-).
     """
     kind, _, name = source.partition(":")
     heard = Microphone(name) if kind == "mic" else sys.stdin.buffer if source == "-" else source
-    settings = TranscribeSettings(language=language, hints=hints)
-    audio = AudioStream(heard, fast=fast).chunks()
-    if not asyncio.run(_until_told(captions.show(audio, settings, Edge(url, key), Screen()))):
+    chunks, edge = AudioStream(heard, fast=fast).chunks(), Edge(url, key)
+    told = (
+        analyze(chunks, SessionSettings(language=language, hints=hints), edge)
+        if analyzes
+        else listen(chunks, TranscribeSettings(language=language, hints=hints), edge)
+    )
+    if not asyncio.run(_until_told(captions.show(told, edge, Screen()))):
         sys.exit(INTERRUPTED)
 
 

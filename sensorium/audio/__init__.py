@@ -3,7 +3,7 @@ it.
 """
 
 from sensorium.audio.capture import Microphone
-from sensorium.audio.listening import listen
+from sensorium.audio.listening import analyze, listen
 from sensorium.audio.stream import AudioStream
 
-__all__ = ["AudioStream", "Microphone", "listen"]
+__all__ = ["AudioStream", "Microphone", "analyze", "listen"]

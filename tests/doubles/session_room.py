@@ -184,7 +184,8 @@ def _analysis(heard: Heard) -> session_pb2.SessionAnalysis:
     segment = made.transcript.segments.add(text=text)
     segment.end_offset.FromMilliseconds(len(heard.data))
     made.action_items.add(title="Do it", evidence=[{"text": text}])
-    made.risks.add(risk={"description": "It may fail"})
+    made.risks.add(risk={"description": "It may fail"}, evidence=[{"text": text}])
+    made.risks[0].evidence[0].start_offset.FromMilliseconds(1_500)
     made.missing.add(part="decisions", reason="the time was up")
     return made
 

@@ -9,9 +9,10 @@ from contextlib import aclosing
 import pytest
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
+from mesh.jobs.v1.session_service_pb2 import SessionSettings
 
 from sensorium import captions, edge
-from sensorium.audio import AudioStream, listen, listening
+from sensorium.audio import AudioStream, analyze, listen, listening
 from sensorium.console import Screen
 from sensorium.edge import Edge
 from sensorium.errors import Trouble
@@ -24,6 +25,7 @@ from tests.doubles import edge as edges
 from tests.doubles import keys
 from tests.doubles.recordings import encoded, silence
 from tests.doubles.relay import relay
+from tests.doubles.session_room import sessions
 from tests.doubles.speech_of_tones import ToneTranscriber, pcm16, said, spoken
 from tests.integration.test_audio import SERVICE
 
@@ -153,7 +155,7 @@ async def test_a_recording_is_shown_on_a_terminal_to_its_end(room, tmp_path, cap
     path.write_bytes(encoded(spoken(WORDS), "flac", "flac"))
     audio = AudioStream(str(path), fast=True).chunks()
     async with asyncio.timeout(40):
-        await captions.show(audio, SETTINGS, Edge(room), Screen())
+        await captions.show(listen(audio, SETTINGS, Edge(room)), Edge(room), Screen())
     lines = capsys.readouterr().out.splitlines()
     transcript = lines.index("Transcript ( 0:16.0, en)")
     assert lines[transcript + 1 :] == [said(WORDS)]
@@ -162,10 +164,37 @@ async def test_a_recording_is_shown_on_a_terminal_to_its_end(room, tmp_path, cap
     assert shown[0][0] == " 0:00.0 -  0:15.8"
 
 
+async def test_what_a_session_comes_to_is_told_after_its_words(monkeypatch, capsys):
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.01,))
+    words = [b"%03d " % i for i in range(500)]
+
+    async def audio():
+        for word in words:
+            yield word
+            await asyncio.sleep(0)
+
+    async with sessions() as room:
+        room.cut_every(iter(range(200, 1_800, 200)))
+        told = analyze(audio(), SessionSettings(language="en"), Edge(room.address))
+        async with asyncio.timeout(30):
+            await captions.show(told, Edge(room.address), Screen())
+        assert room.cuts > 3
+        assert len(room.sessions) == 1
+    lines = capsys.readouterr().out.splitlines()
+    text = b"".join(words).decode()
+    assert lines[0] == f" 0:00.0 -  0:02.0  {text}"
+    assert lines[1:] == [
+        "", "Transcript ( 0:00.0, en)", text, "", "Summary", "in short", "", "To do",
+        "- Do it (0:00.0)", "", "Risks", "- It may fail (0:01.5)", "",
+        "Missing: decisions: the time was up",
+    ]  # fmt: skip
+
+
 async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):
     settings = pb.TranscribeSettings(language="tlh")
+    told = listen(paced(bytes(32_000)), settings, Edge(room))
     with pytest.raises(Trouble, match="not one that this model knows"):
-        await captions.show(paced(bytes(32_000)), settings, Edge(room), Screen())
+        await captions.show(told, Edge(room), Screen())
 
 
 def segments(answers):

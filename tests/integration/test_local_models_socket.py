@@ -14,12 +14,14 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.bridge import websocket
 from gateway.bridge.dialects import local_models_socket as dialect
 from services.chassis import errors, limits
 from tests.doubles import edge as edges
 from tests.doubles import keys
 from tests.doubles.bridge import bridging
 from tests.doubles.session_room import said, sessions
+from tests.integration.test_sockets import bare, text_frame
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -366,6 +368,42 @@ async def test_a_bridge_that_goes_away_hands_over_what_it_has(room):
     await socket.wait_closed()
     assert socket.close_code == 1001
     assert (await room.session(lambda it: it.is_ended)).data == b"all of it"
+
+
+async def test_a_client_that_is_gone_without_a_word_has_ended_its_session(
+    bridge, room, monkeypatch
+):
+    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.2)
+    async with bare(bridge, "/ws/audio") as (_, writing):
+        writing.write(text_frame(CONFIG))
+        audio = json.dumps({"type": "audio_chunk", "data_b64": base64.b64encode(b"ab").decode()})
+        writing.write(text_frame(audio))
+        # It answers no ping.
+        heard = await room.session(lambda it: it.is_ended and it.stream is None)
+    assert heard.data == b"ab"
+
+
+async def test_who_sends_and_never_reads_is_heard_and_costs_little(bridge, room):
+    data = base64.b64encode(b"x" * 60).decode()
+    audio = text_frame(json.dumps({"type": "audio_chunk", "data_b64": data}))
+    async with bare(bridge, "/ws/audio") as (_, writing):
+        writing.write(text_frame(CONFIG))
+        for _ in range(2_000):
+            writing.write(audio)
+            writing.write(text_frame("no json, which is worth a warning"))
+            await writing.drain()
+        await room.session(lambda it: len(it.data) == 120_000)
+
+
+async def test_a_client_that_is_silent_in_its_session_is_waited_for(bridge, room, monkeypatch):
+    monkeypatch.setattr(websocket, "HEARTBEAT_SECONDS", 0.1)
+    async with connect(f"ws://{bridge}/ws/audio", ping_interval=None) as socket:
+        await socket.send(CONFIG)
+        with pytest.raises(TimeoutError):
+            await told(socket, seconds=1)
+        await socket.send(b"at last")
+        await socket.send(END)
+        assert (await final_of(socket))["text"] == "at last"
 
 
 async def told(socket, seconds=10):

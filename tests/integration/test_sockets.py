@@ -19,7 +19,7 @@ from tests.doubles.watching import watching
 
 FRAME = base64.b64encode(b"pixels").decode()
 HANDSHAKE = (
-    "GET /vila HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
     "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
 
@@ -173,10 +173,10 @@ async def test_a_mistake_of_ours_is_told_as_one(bridge, room, monkeypatch, caplo
 
 
 @asynccontextmanager
-async def bare(address):
+async def bare(address, path="/vila"):
     """A connection that has upgraded, and does nothing by itself."""
     reading, writing = await asyncio.open_connection(*address.split(":"), limit=2**10)
-    writing.write(HANDSHAKE.encode())
+    writing.write(HANDSHAKE.format(path=path).encode())
     await reading.readuntil(b"\r\n\r\n")
     try:
         yield reading, writing
