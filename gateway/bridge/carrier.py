@@ -73,6 +73,7 @@ class Carrier:
         async with asyncio.TaskGroup() as self._tasks:
             try:
                 with suppress(ConnectionError):
+                    self._do(self._session.opened())
                     await self._read()
                 await self._linger()
             except Exception:

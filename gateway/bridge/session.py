@@ -93,6 +93,10 @@ class Session(Protocol):
     It has one call under way at most.
     """
 
+    def opened(self) -> Actions:
+        """Take note that the socket is open."""
+        return ()
+
     def text(self, text: str) -> Actions:
         """Take a text message."""
 
@@ -142,3 +146,5 @@ class Socket:
     path: str
     open: Callable[[Mapping[str, str]], Session]
     """Begins a session by the query. Raises `InvalidInput` for a query that it refuses."""
+    protocols: tuple[str, ...] = ()
+    """The subprotocols of which a client may ask for one."""

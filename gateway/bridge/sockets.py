@@ -59,8 +59,8 @@ class Sockets:
         except errors.InvalidInput as wrong:
             refused = Close(Code.POLICY, str(wrong))
         if refused or session is None:
-            return await self._refuse(request, refused or FAILED)
-        client = WebSocket(request, self._gauges.closed)
+            return await self._refuse(served, request, refused or FAILED)
+        client = WebSocket(request, self._gauges.closed, served.protocols)
         # Counted from here on, for a client may take its time to shake hands.
         self._open[client] = served.path
         try:
@@ -80,14 +80,14 @@ class Sockets:
         """Tell every client that the bridge goes away."""
         await asyncio.gather(*(client.close(GOING) for client in tuple(self._open)))
 
-    async def _refuse(self, request: web.Request, why: Close) -> web.StreamResponse:
+    async def _refuse(self, served: Socket, request: web.Request, why: Close) -> web.StreamResponse:
         if self._refusing >= REFUSING:
             self._gauges.closed(why.code)
             status = 401 if why is NO_KEY else 503
             return web.Response(text=why.reason, status=status)
         self._refusing += 1
         try:
-            client = WebSocket(request, self._gauges.closed)
+            client = WebSocket(request, self._gauges.closed, served.protocols)
             await client.socket.prepare(request)
             await client.close(why)
         finally:

@@ -3,7 +3,7 @@ longer, and closes so that the code arrives.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -23,10 +23,11 @@ LINGER_SECONDS: Final = 1.0
 class _Response(web.WebSocketResponse):
     """A WebSocket that tells whoever still sends a message that it is over the limit."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocols: Iterable[str]) -> None:
         # Pictures are compressed already, and a window for it is memory for each socket.
         super().__init__(
             timeout=CLOSE_SECONDS,
+            protocols=protocols,
             heartbeat=HEARTBEAT_SECONDS,
             compress=False,
             # The library refuses what is as large as it is told.
@@ -48,12 +49,16 @@ class _Response(web.WebSocketResponse):
 
 
 class WebSocket:
-    """The client's end of a socket. `closes` is told the code of each close from our side."""
+    """The client's end of a socket, who may ask for one of some subprotocols. `closes` is told the
+    code of each close from our side.
+    """
 
-    def __init__(self, request: web.Request, closes: Callable[[Code], None]) -> None:
+    def __init__(
+        self, request: web.Request, closes: Callable[[Code], None], protocols: Iterable[str]
+    ) -> None:
         self._request = request
         self._closes = closes
-        self.socket = _Response()
+        self.socket = _Response(protocols)
 
     async def send(self, said: Say | Ping) -> None:
         """Send, and wait while the client reads what was sent before. Raises `TimeoutError`."""

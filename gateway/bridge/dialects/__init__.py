@@ -8,6 +8,7 @@ from gateway.bridge.dialects import (
     local_models,
     local_models_socket,
     openai,
+    openai_realtime,
     vila,
     vlm_node,
     vlm_node_socket,
@@ -35,4 +36,5 @@ def sockets(*, image_batch: int = 5, vila_prompt: str = vila.PROMPT) -> tuple[So
         vlm_node_socket.socket(batch=image_batch),
         *vila.sockets(prompt=vila_prompt),
         local_models_socket.socket(),
+        openai_realtime.socket(),
     )

@@ -6,7 +6,7 @@ the room draws the likeliest words. What is not here is refused by its name, nev
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
@@ -29,8 +29,15 @@ _HINTS: Final = 64
 _HINT_CHARACTERS: Final = 100
 _BETWEEN_HINTS: Final = re.compile(r"[,;.:!?\n\r]+")
 
-_Keyword = Annotated[str, Field(min_length=1, max_length=_HINT_CHARACTERS)]
+Keyword = Annotated[str, Field(min_length=1, max_length=_HINT_CHARACTERS)]
 _Granularity = Literal["word", "segment"]
+
+
+class Prompt(wrong.Shape):
+    """What may be said, in words of its own or as a list."""
+
+    prompt: str | None = Field(default=None, max_length=8192)
+    keywords: list[Keyword] | None = Field(default=None, max_length=_HINTS)
 
 
 class Transcribing(wrong.Shape):
@@ -40,7 +47,7 @@ class Transcribing(wrong.Shape):
     model: str
     language: str = ""
     prompt: str = Field(default="", max_length=8192)
-    keywords: list[_Keyword] = Field(default=[], alias="keywords[]", max_length=_HINTS)
+    keywords: list[Keyword] = Field(default=[], alias="keywords[]", max_length=_HINTS)
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
     timestamp_granularities: list[_Granularity] = Field(
         default=[], alias="timestamp_granularities[]", max_length=2
@@ -48,12 +55,6 @@ class Transcribing(wrong.Shape):
     temperature: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     chunking_strategy: Literal["auto"] | None = None
     stream: bool = False
-
-    @property
-    def hints(self) -> list[str]:
-        """What may be said, as the room takes it: of a long prompt its end, as in Whisper."""
-        named = [*self.keywords, *hints_of(self.prompt)]
-        return named[-_HINTS:]
 
 
 class Delta(BaseModel):
@@ -80,7 +81,7 @@ def transcribe(request: Request) -> Conversation:
         audio=HttpBody(data=asked.file),
         language=asked.language,
         words="word" in asked.timestamp_granularities,
-        hints=asked.hints,
+        hints=hints_of(asked.keywords, asked.prompt),
     )
     told: pb.TranscribeUploadResponse = yield Ask(models.AUDIO, "TranscribeUpload", upload)
     return _written(asked, told.transcript)
@@ -96,8 +97,12 @@ def translate(request: Request) -> Conversation:
     )
 
 
-def hints_of(prompt: str) -> Iterator[str]:
-    """The phrases of a prompt, each as long as the room takes them."""
+def hints_of(keywords: Iterable[str], prompt: str) -> list[str]:
+    """What may be said, as the room takes it: of a long prompt its end, as in Whisper."""
+    return [*keywords, *_phrases(prompt)][-_HINTS:]
+
+
+def _phrases(prompt: str) -> Iterator[str]:
     for phrase in _BETWEEN_HINTS.split(prompt):
         words = ""
         for word in phrase.split():
@@ -157,7 +162,9 @@ def _text(text: str, kind: str = "text/plain") -> Response:
 
 def _streamed(asked: Transcribing) -> Events:
     settings = pb.TranscribeSettings(
-        encoding=pb.AUDIO_ENCODING_CONTAINER, language=asked.language, hints=asked.hints
+        encoding=pb.AUDIO_ENCODING_CONTAINER,
+        language=asked.language,
+        hints=hints_of(asked.keywords, asked.prompt),
     )
     growing, chunks = Growing(), _chunks(asked.file)
 

@@ -20,6 +20,8 @@ _CODES: Final[dict[type[errors.MeshError], str]] = {
 }
 _MISTAKES: Final = {
     "missing": ("you must provide it", "MISSING_REQUIRED_PARAMETER"),
+    "union_tag_invalid": ("its type is unknown or not served here", "INVALID_VALUE"),
+    "union_tag_not_found": ("it has no type", "MISSING_REQUIRED_PARAMETER"),
     "extra_forbidden": ("there is no such parameter here", "UNKNOWN_PARAMETER"),
 }
 _OURS: Final = (
@@ -30,10 +32,14 @@ _OURS: Final = (
     (re.compile(r"\bmessages\[(\d+)\]\.parts\b"), r"messages[\1].content"),
     (re.compile(r"\bsampling\."), ""),
     (re.compile(r"\bjson_schema\b"), "response_format.json_schema.schema"),
-    (re.compile(r"^(?:audio|chunk)\b"), "file"),
     (re.compile(r"^(?:settings\.)?hints\b"), "prompt"),
 )  # fmt: skip
 """Our names of fields, and OpenAI's."""
+_AUDIO: Final = re.compile(r"^(?:audio|chunk)\b")
+
+
+_TAG: Final = re.compile(r"[./]")
+"""What only the names of types have in them, which stand beside the path."""
 
 
 class Shape(BaseModel):
@@ -57,14 +63,14 @@ class Refusal(BaseModel):
     error: Trouble
 
 
-def trouble(error: errors.MeshError) -> Trouble:
-    """Write an error; `param` is the field that is wrong, by OpenAI's name."""
+def trouble(error: errors.MeshError, *, audio: str = "file") -> Trouble:
+    """Write an error; `param` is the field that is wrong, and `audio` the name of that of audio."""
     status = status_of(error)
     named = error.code.lower() if error.code != error.reason else _CODES.get(type(error))
     return Trouble(
-        message=_renamed(str(error)),
+        message=_renamed(str(error), audio),
         type=_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error"),
-        param=_renamed(error.violations[0].field) if error.violations else None,
+        param=_renamed(error.violations[0].field, audio) if error.violations else None,
         code=named,
     )
 
@@ -100,11 +106,16 @@ def unsupported(param: str, remedy: str) -> errors.InvalidInput:
 
 
 def _path(place: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{it}]" if isinstance(it, int) else f".{it}" for it in place)
+    path = ""
+    for it in place:
+        if isinstance(it, int):
+            path += f"[{it}]"
+        elif not _TAG.search(it):
+            path += f".{it}"
     return path.removeprefix(".")
 
 
-def _renamed(text: str) -> str:
+def _renamed(text: str, audio: str) -> str:
     for ours, theirs in _OURS:
         text = ours.sub(theirs, text)
-    return text
+    return _AUDIO.sub(audio, text)

@@ -100,7 +100,7 @@ def test_what_is_known_of_the_recording_goes_to_the_room():
     ],
 )
 def test_a_prompt_is_cut_into_hints_that_the_room_takes(prompt, hints):
-    assert list(audio.hints_of(prompt)) == hints
+    assert audio.hints_of((), prompt) == hints
 
 
 def test_of_a_long_prompt_the_end_counts():
