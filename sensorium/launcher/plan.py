@@ -72,7 +72,7 @@ def plan(
             environment=database,
             once=True,
         ),
-        _room(names.JOBS, rooms, {**stores, **webhooks}, needs=(MIGRATIONS,)),
+        _room(names.JOBS, rooms, {**stores, **webhooks, **targets}, needs=(MIGRATIONS,)),
         _room(names.AUDIO, rooms, {"AUDIO_MODEL": speech()}),
         _room(
             names.VISION,

@@ -77,3 +77,9 @@ WEBHOOK_ATTEMPTS: Final = "mesh.webhook.attempts"
 """Counts the messages sent, by `outcome`: delivered, pending (to be sent again) or dead."""
 WEBHOOK_AGE: Final = "mesh.webhook.oldest.age"
 """How many seconds the oldest message that is to be sent has been waiting."""
+
+SESSIONS_OPEN: Final = "mesh.sessions.open"
+"""The metric of how many sessions of speech have a stream."""
+SESSIONS_ENDED: Final = "mesh.sessions.ended"
+"""Counts the sessions of speech that ended, by `outcome`: whole, or partial (something is missing).
+"""

@@ -9,7 +9,7 @@ from mesh.jobs.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_serv
 from mesh.jobs.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 from mesh.jobs.v1.webhook_service_pb2_grpc import add_WebhookServiceServicer_to_server
 
-from services.chassis import names, process
+from services.chassis import client, names, process
 from services.chassis.clock import SystemClock
 from services.chassis.server import Server
 from services.jobs.adapters import objects
@@ -18,6 +18,7 @@ from services.jobs.adapters.postgres import (
     PostgresDeliveryStore,
     PostgresJobStore,
     PostgresMediaIndex,
+    PostgresSessionStore,
 )
 from services.jobs.adapters.receiver import HttpReceiver
 from services.jobs.capacity import Capacity
@@ -26,7 +27,12 @@ from services.jobs.core import Jobs
 from services.jobs.media import MediaKeeper
 from services.jobs.media_rpc import MediaServicer
 from services.jobs.naming import Doors
-from services.jobs.rpc import JobServicer, SessionServicer
+from services.jobs.peers import ListeningRoom, ReasoningRoom
+from services.jobs.rpc import JobServicer
+from services.jobs.session_rpc import SessionServicer
+from services.jobs.sessions.analyst import Analyst
+from services.jobs.sessions.closing import Closer
+from services.jobs.sessions.core import Sessions
 from services.jobs.webhook_rpc import WebhookServicer
 from services.jobs.webhooks.core import Webhooks
 from services.jobs.webhooks.policy import Policy
@@ -53,6 +59,8 @@ async def main() -> None:
     async with (
         Database(config.database_url.get_secret_value()) as database,
         HttpReceiver(guard) as receiver,
+        client.channel(config.audio_target) as audio,
+        client.channel(config.reasoning_target) as reasoning,
     ):
         store = PostgresJobStore(database)
         capacity = Capacity(
@@ -63,6 +71,9 @@ async def main() -> None:
         blobs = objects.store_at(config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, config.media_rules)
         core = Jobs(store, media, doors(config), capacity=capacity, policy=policy)
+        sessions, listener = PostgresSessionStore(database), ListeningRoom(audio)
+        bounds = config.session_bounds
+        analyst = Analyst(ReasoningRoom(reasoning), within=bounds.analysis)
         server = Server(config)
         server.add(
             add_JobServiceServicer_to_server,
@@ -72,8 +83,9 @@ async def main() -> None:
         )
         server.add(
             add_SessionServiceServicer_to_server,
-            SessionServicer(),
+            SessionServicer(Sessions(sessions, listener, bounds)),
             session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+            health=core.health,
         )
         server.add(
             add_MediaServiceServicer_to_server,
@@ -87,7 +99,9 @@ async def main() -> None:
             webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"],
             health=core.health,
         )
-        await server.run()
+        # Streams that are drained wait for the end of their sessions.
+        async with Closer(sessions, listener, analyst, bounds).running():
+            await server.run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from services.chassis.config import Config, RoomConfig
 from services.jobs.capacity import TENANT_JOBS
 from services.jobs.content import JobType
 from services.jobs.media import MediaRules
+from services.jobs.sessions.bounds import Bounds
 from services.media.config import Allowed, MediaConfig
 
 _URL = r"^https?://[^\s?#]+[^\s?#/]$"
@@ -91,7 +92,42 @@ class DomainConfig(DomainAddresses):
         return self
 
 
-class JobsConfig(RoomConfig, DatabaseConfig, StoreConfig, MediaConfig):
+class SessionsConfig(Config):
+    """Sessions of speech: who hears and who reasons, and what they may take up."""
+
+    model_config = SettingsConfigDict(env_prefix="JOBS_")
+
+    audio_target: str = Field(pattern=_ADDRESS)
+    """The audio room, as host:port."""
+    reasoning_target: str = Field(pattern=_ADDRESS)
+    """The reasoning room, as host:port."""
+    sessions_at_once: int = Field(default=64, ge=1, le=1_024)
+    """How many sessions may have a stream at once; more are refused for the moment."""
+    session_kept_seconds: float = Field(default=90.0, gt=0, le=3_600)
+    """How long a session whose stream broke off waits for its client, unless the audio room forgets
+    it sooner. Then it ends.
+    """
+    session_analyses_at_once: int = Field(default=4, ge=1, le=64)
+    """How many sessions that ended are analysed at once; further ones wait."""
+    session_analysis_seconds: float = Field(default=600.0, ge=1, le=3_600)
+    """How long the analysis of one session may take; what is not made by then is named as missing.
+    """
+    session_retention_seconds: float = Field(default=24 * 3600.0, ge=60, le=365 * 24 * 3600)
+    """How long a session is kept after its end."""
+
+    @property
+    def session_bounds(self) -> Bounds:
+        """What sessions are told of it."""
+        return Bounds(
+            streams=self.sessions_at_once,
+            kept=timedelta(seconds=self.session_kept_seconds),
+            analyses=self.session_analyses_at_once,
+            analysis=timedelta(seconds=self.session_analysis_seconds),
+            retention=timedelta(seconds=self.session_retention_seconds),
+        )
+
+
+class JobsConfig(RoomConfig, DatabaseConfig, StoreConfig, MediaConfig, SessionsConfig):
     """The variables of the room that begin with `JOBS_`."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")

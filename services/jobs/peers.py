@@ -1,8 +1,9 @@
 """The other rooms over gRPC, as the ports say. Failures come as the rooms raised them."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 import grpc.aio
@@ -16,6 +17,7 @@ from mesh.vision.v1 import vision_service_pb2 as vision_pb
 from mesh.vision.v1.vision_service_pb2_grpc import VisionServiceStub
 
 from services.chassis import client
+from services.chassis.errors import MeshError
 from services.jobs import wire
 from services.jobs.adapters.film import VideoFilm
 from services.jobs.config import PeersConfig
@@ -23,6 +25,7 @@ from services.jobs.content import Blob, Transcript
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Peers
 from services.jobs.ports.rooms import Sight
+from services.jobs.sessions.live import Chunk, End, Heard, Opening, Resumption
 
 _ANSWER_SECONDS: Final = 300.0
 """For an answer about one picture or text: minutes on a slow machine with much before it."""
@@ -113,6 +116,40 @@ class AudioRoom:
         request.audio.content_type = recording.media_type
         response = await client.call(self._stub.TranscribeUpload, request, timeout=_LISTEN_SECONDS)
         return wire.transcript_from_pb(response.transcript)
+
+
+class ListeningRoom:
+    """Hears while somebody speaks."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = AudioServiceStub(channel)
+
+    async def listen(
+        self, asked: Opening | Resumption, messages: AsyncIterator[Chunk | End]
+    ) -> AsyncGenerator[Heard, None]:
+        """Hear one stream."""
+        accepted = asyncio.Event()
+        failures: list[MeshError] = []
+
+        async def requests() -> AsyncIterator[audio_pb.TranscribeRequest]:
+            yield wire.listening_to_pb(asked)
+            # A refusal that arrives while audio is being written would be lost.
+            await accepted.wait()
+            try:
+                async for message in messages:
+                    yield wire.message_to_pb(message)
+            except MeshError as failed:
+                # gRPC would tell nobody. The room sees a stream that breaks off.
+                failures.append(failed)
+
+        try:
+            async with aclosing(client.stream(self._stub.Transcribe, requests())) as responses:
+                async for response in responses:
+                    accepted.set()
+                    if (heard := wire.heard_from_pb(response)) is not None:
+                        yield heard
+        except MeshError as failed:
+            raise (failures or [failed])[0] from None
 
 
 def _messages(turns: Sequence[tuple[str, str]]) -> list[chat_pb2.Message]:

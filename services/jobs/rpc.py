@@ -1,4 +1,4 @@
-"""The jobs room's services as gRPC sees them: each method reads, asks the core, and writes."""
+"""The job service as gRPC sees it: each method reads, asks the core, and writes."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -8,10 +8,7 @@ from uuid import UUID
 import grpc.aio
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2_grpc as pb_grpc
-from mesh.jobs.v1 import session_service_pb2 as session_pb
-from mesh.jobs.v1 import session_service_pb2_grpc as session_pb_grpc
 
-from services.chassis.errors import Unimplemented
 from services.jobs import wire
 from services.jobs.core import Jobs
 from services.jobs.domain import JobId
@@ -86,27 +83,6 @@ class JobServicer(pb_grpc.JobServiceServicer):
         """Tell how much work waits and runs."""
         stats = await self._core.stats()
         return wire.stats_to_pb(stats)
-
-
-class SessionServicer(session_pb_grpc.SessionServiceServicer):
-    """Serves sessions."""
-
-    async def AnalyzeAudio(
-        self,
-        request_iterator: AsyncIterator[session_pb.AnalyzeAudioRequest],
-        context: Context,
-    ) -> AsyncIterator[session_pb.AnalyzeAudioResponse]:
-        """Not built yet."""
-        raise Unimplemented(
-            "AnalyzeAudio is not built yet", remedy="use a job of type transcription_v1"
-        )
-        yield  # makes this a stream
-
-    async def GetSession(
-        self, request: session_pb.GetSessionRequest, context: Context
-    ) -> session_pb.GetSessionResponse:
-        """Not built yet."""
-        raise Unimplemented("GetSession is not built yet", remedy="ask again in a later version")
 
 
 def _job_id(

@@ -25,6 +25,7 @@ from services.jobs.adapters.postgres import (
     PostgresJobQueue,
     PostgresMediaIndex,
     PostgresOutbox,
+    PostgresSessionStore,
 )
 from services.jobs.adapters.receiver import HttpReceiver
 from services.jobs.attempt import Attempt, Outcome, Stop
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 _BEATS_PER_LEASE: Final = 3
 # Where ends cannot be written fast enough, no more is claimed.
 _HELD_PER_PLACE: Final = 2
+_SWEPT_AT_ONCE: Final = 200
 
 
 class Worker:
@@ -219,7 +221,12 @@ async def main() -> None:
         )
         sender = Sender(receiver, Signer(told.keys), clock)
         deliverer = Deliverer(PostgresOutbox(database), sender, wire.message_of, config)
-        sweeps: dict[str, sweeper.Sweep] = {"media": media.sweep, "sums": queue.add_up}
+        sessions = PostgresSessionStore(database)
+        sweeps: dict[str, sweeper.Sweep] = {
+            "media": media.sweep,
+            "sums": queue.add_up,
+            "sessions": partial(sessions.forget, _SWEPT_AT_ONCE),
+        }
         if config.retention_days:
             sweeps["jobs"] = partial(queue.forget, timedelta(days=config.retention_days))
         sweeping = sweeper.running(sweeps, seconds=config.sweep_seconds)

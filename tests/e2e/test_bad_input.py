@@ -8,7 +8,6 @@ import grpc
 import pytest
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2_grpc as pb_grpc
-from mesh.jobs.v1.session_service_pb2_grpc import SessionServiceStub
 
 from services.chassis import limits
 from tests.e2e import clients
@@ -141,11 +140,3 @@ async def test_the_unknown_type_error_names_the_types_there_are(mesh):
         told = await answer.json()
     for known in ("caption_v1", "task_timing_v1", "transcription_v1"):
         assert known in told["message"]
-
-
-async def test_an_rpc_that_is_not_built_yet_says_so(mesh):
-    stub = SessionServiceStub(mesh.grpc)
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await stub.AnalyzeAudio().read()
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "AnalyzeAudio is not built yet" in refused.value.details()

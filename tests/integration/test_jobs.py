@@ -13,13 +13,9 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
 from grpc_status import rpc_status
-from mesh.jobs.v1 import job_input_pb2, job_pb2, session_service_pb2
+from mesh.jobs.v1 import job_input_pb2, job_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
-from mesh.jobs.v1.session_service_pb2_grpc import (
-    SessionServiceStub,
-    add_SessionServiceServicer_to_server,
-)
 from mesh.types.v1 import image_pb2
 from sqlalchemy import text
 
@@ -31,7 +27,7 @@ from services.jobs.capacity import Capacity
 from services.jobs.content import CaptionOutput, JobType, Observation
 from services.jobs.core import Jobs
 from services.jobs.domain import JobError, Progress
-from services.jobs.rpc import JobServicer, SessionServicer
+from services.jobs.rpc import JobServicer
 from tests.doubles import media_keeping, postgres
 from tests.doubles.pictures import BAD_PICTURES, scene_png
 
@@ -71,12 +67,6 @@ async def channel(database) -> AsyncIterator[grpc.aio.Channel]:
     server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
     services = [
         (add_JobServiceServicer_to_server, JobServicer(core), pb, "JobService"),
-        (
-            add_SessionServiceServicer_to_server,
-            SessionServicer(),
-            session_service_pb2,
-            "SessionService",
-        ),
     ]
     for register, servicer, module, name in services:
         server.add(register, servicer, module.DESCRIPTOR.services_by_name[name])
@@ -446,17 +436,6 @@ async def test_a_full_queue_refuses_with_a_time_and_still_knows_who_was_in(datab
         with pytest.raises(grpc.RpcError):
             await create(stub, request_id="s")
     assert await PostgresJobStore(database).waiting() == {("acme", JobType.CAPTION_V1): 1}
-
-
-async def test_what_is_not_built_says_so(channel):
-    calls = {
-        # Without requests: one that is still being written when the answer comes would fail it.
-        "AnalyzeAudio": anext(aiter(SessionServiceStub(channel).AnalyzeAudio(iter([])))),
-    }
-    for name, call in calls.items():
-        code, told, _ = await refused(call)
-        assert code is grpc.StatusCode.UNIMPLEMENTED
-        assert f"{name} is not built yet" in told
 
 
 async def test_a_database_that_is_gone_is_told_as_unavailable():

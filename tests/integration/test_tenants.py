@@ -43,6 +43,8 @@ async def channel(postgres_server, tmp_path) -> AsyncIterator[grpc.aio.Channel]:
             "JOBS_DATABASE_URL": url,
             "JOBS_MEDIA_URL": tmp_path.as_uri(),
             "JOBS_WEBHOOK_KEYS": KEY,
+            "JOBS_AUDIO_TARGET": "127.0.0.1:1",
+            "JOBS_REASONING_TARGET": "127.0.0.1:1",
         }
         room = Child(
             Program(

@@ -3,6 +3,14 @@
 What users sent and what models said is left out of every `repr`, so that it cannot slip into a log.
 """
 
+from services.jobs.content.findings import (
+    ActionItem,
+    Evidence,
+    Finding,
+    Findings,
+    MissingPart,
+    RiskFinding,
+)
 from services.jobs.content.inputs import (
     CaptionInput,
     Draft,
@@ -48,18 +56,23 @@ from services.jobs.content.outputs import (
     TranscriptionOutput,
     VideoSummaryOutput,
     VlmOnlyOutput,
+    Word,
 )
 
 __all__ = [
     "HELD",
     "INPUTS",
     "OUTPUTS",
+    "ActionItem",
     "Blob",
     "Boundary",
     "CaptionInput",
     "CaptionOutput",
     "DomainQuery",
     "Draft",
+    "Evidence",
+    "Finding",
+    "Findings",
     "FoundRisk",
     "Holding",
     "Image",
@@ -68,9 +81,11 @@ __all__ = [
     "JobOutput",
     "JobType",
     "MediaId",
+    "MissingPart",
     "Moment",
     "Observation",
     "Risk",
+    "RiskFinding",
     "Scene",
     "Segment",
     "Severity",
@@ -89,4 +104,5 @@ __all__ = [
     "VideoSummaryOutput",
     "VlmOnlyInput",
     "VlmOnlyOutput",
+    "Word",
 ]

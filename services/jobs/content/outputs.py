@@ -176,6 +176,17 @@ class VideoSummaryOutput:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word as it was said."""
+
+    start_seconds: float
+    end_seconds: float
+    text: str = field(repr=False)
+    confidence: float = 0.0
+    """From 0 to 1. Zero: unknown."""
+
+
+@dataclass(frozen=True)
 class Segment:
     """A stretch of speech."""
 
@@ -183,7 +194,13 @@ class Segment:
     end_seconds: float
     text: str = field(repr=False)
     speaker: str = ""
-    """Who speaks, such as `S1`. Empty: not told apart."""
+    """The same name is the same voice. Empty: speakers were not told apart."""
+    words: tuple[Word, ...] = field(default=(), repr=False)
+    """Empty: they were not asked for."""
+    confidence: float = 0.0
+    """From 0 to 1. Zero: unknown."""
+    language: str = ""
+    """As an ISO 639-1 code."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +211,10 @@ class Transcript:
     segments: tuple[Segment, ...]
     language: str
     duration_seconds: float
+    confidence: float = 0.0
+    """From 0 to 1. Zero: unknown."""
     speakers_told_apart: bool = False
+    """Whether segments may name speakers."""
 
 
 @dataclass(frozen=True)

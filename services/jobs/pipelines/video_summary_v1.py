@@ -7,6 +7,7 @@ small enough for a small model's context, and `summarize/1/0`, ... those summari
 left.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from services.chassis.errors import InvalidInput
@@ -16,14 +17,10 @@ from services.jobs.pipelines import prompts, sampling
 from services.jobs.pipelines.observing import observe
 from services.jobs.pipelines.prompts import line
 from services.jobs.pipelines.scenes import scenes
+from services.jobs.pipelines.summing import LINE_CHARS, SUMMARY_TOKENS, summed_up
 from services.jobs.pipelines.work import Work
 
-_LINE_CHARS: Final = 600
-_PART_CHARS: Final = 3000
-"""Of lines in one prompt: at most that many tokens in any language, and several lines at least, so
-that each round of summaries is shorter than the last."""
 _FOCUS_CHARS: Final = 400
-_SUMMARY_TOKENS: Final = 160
 
 
 async def run(given: VideoSummaryInput, work: Work) -> VideoSummaryOutput:
@@ -43,30 +40,17 @@ async def _summed_up(lines: list[str], focus: str, work: Work) -> str:
 
     async def summarize(part: str) -> Json:
         turns = [("system", prompts.SUMMARY_V1 + heed), ("user", part)]
-        said = await work.peers.reasoning.write(turns, most_tokens=_SUMMARY_TOKENS)
-        return line(said)[:_LINE_CHARS]
+        said = await work.peers.reasoning.write(turns, most_tokens=SUMMARY_TOKENS)
+        return line(said)[:LINE_CHARS]
 
-    level = 0
-    while True:
-        parts = _parts(lines)
-        lines = await work.steps.run_each(
+    async def sum_up(level: int, parts: Sequence[str]) -> Sequence[str]:
+        return await work.steps.run_each(
             f"summarize/{level}", parts, summarize, at_once=1, tell=str
         )
-        if len(lines) == 1:
-            return lines[0]
-        level += 1
 
-
-def _parts(lines: list[str]) -> list[str]:
-    parts: list[str] = []
-    for each in lines:
-        if parts and len(parts[-1]) + len(each) < _PART_CHARS:
-            parts[-1] += f"\n{each}"
-        else:
-            parts.append(each)
-    return parts
+    return await summed_up(lines, sum_up)
 
 
 def _line(scene: Scene) -> str:
     span = f"{scene.start_seconds:g} to {scene.end_seconds:g} s"
-    return f"{span}: {line(scene.text)}"[:_LINE_CHARS]
+    return f"{span}: {line(scene.text)}"[:LINE_CHARS]

@@ -3,7 +3,6 @@
 from typing import Final
 
 from mesh.jobs.v1 import job_output_pb2 as pb
-from mesh.types.v1 import scene_pb2, transcript_pb2
 
 from services.jobs.content import (
     Boundary,
@@ -12,27 +11,23 @@ from services.jobs.content import (
     JobOutput,
     Moment,
     Observation,
-    Risk,
     Scene,
-    Segment,
-    Severity,
     SurveillanceOutput,
     Task,
     TaskTimingOutput,
-    Transcript,
     TranscriptionOutput,
     VideoSummaryOutput,
     VlmOnlyOutput,
 )
-from services.jobs.wire.times import seconds_from_pb, seconds_to_pb, time_to_pb
+from services.jobs.wire.risks import risk_to_pb
+from services.jobs.wire.times import seconds_to_pb, time_to_pb
+from services.jobs.wire.transcripts import transcript_to_pb
 
-_SEVERITIES: Final = {it: f"SEVERITY_{it.name}" for it in Severity}
 _SHOWINGS: Final = {
     True: pb.SHOWING_YES,
     False: pb.SHOWING_NO,
     None: pb.SHOWING_NOTHING,
 }
-_SEVERITIES_FROM_PB: Final = {name: severity for severity, name in _SEVERITIES.items()}
 
 
 def output_to_pb(output: JobOutput) -> pb.JobOutput:
@@ -69,33 +64,8 @@ def output_to_pb(output: JobOutput) -> pb.JobOutput:
             )
             return pb.JobOutput(video_summary_v1=summed_up)
         case TranscriptionOutput(transcript):
-            speech = pb.TranscriptionOutput(transcript=_transcript_to_pb(transcript))
+            speech = pb.TranscriptionOutput(transcript=transcript_to_pb(transcript))
             return pb.JobOutput(transcription_v1=speech)
-
-
-def risk_from_pb(risk: scene_pb2.Risk) -> Risk:
-    """Read a risk that the vision room saw; one of unknown severity is worth knowing."""
-    severity = _SEVERITIES_FROM_PB.get(scene_pb2.Severity.Name(risk.severity), Severity.LOW)
-    return Risk(risk.description, severity)
-
-
-def transcript_from_pb(transcript: transcript_pb2.Transcript) -> Transcript:
-    """Read what the audio room heard."""
-    return Transcript(
-        text=transcript.text,
-        segments=tuple(
-            Segment(
-                seconds_from_pb(it.start_offset),
-                seconds_from_pb(it.end_offset),
-                it.text,
-                it.speaker,
-            )
-            for it in transcript.segments
-        ),
-        language=transcript.language,
-        duration_seconds=seconds_from_pb(transcript.duration),
-        speakers_told_apart=transcript.speakers_told_apart,
-    )
 
 
 def _observation_to_pb(seen: Observation) -> pb.Observation:
@@ -154,9 +124,8 @@ def _moment_to_pb(moment: Moment) -> pb.Moment:
 
 
 def _found_to_pb(found: FoundRisk) -> pb.FoundRisk:
-    risk = found.risk
     return pb.FoundRisk(
-        risk=scene_pb2.Risk(description=risk.description, severity=_SEVERITIES[risk.severity]),
+        risk=risk_to_pb(found.risk),
         evidence_image_ids=found.evidence_image_ids,
         start_time=time_to_pb(found.start_time),
         end_time=time_to_pb(found.end_time),
@@ -169,22 +138,4 @@ def _scene_to_pb(scene: Scene) -> pb.Scene:
         end_offset=seconds_to_pb(scene.end_seconds),
         text=scene.text,
         evidence_image_ids=scene.evidence_image_ids,
-    )
-
-
-def _transcript_to_pb(transcript: Transcript) -> transcript_pb2.Transcript:
-    return transcript_pb2.Transcript(
-        text=transcript.text,
-        segments=[
-            transcript_pb2.Segment(
-                start_offset=seconds_to_pb(it.start_seconds),
-                end_offset=seconds_to_pb(it.end_seconds),
-                text=it.text,
-                speaker=it.speaker,
-            )
-            for it in transcript.segments
-        ],
-        language=transcript.language,
-        duration=seconds_to_pb(transcript.duration_seconds),
-        speakers_told_apart=transcript.speakers_told_apart,
     )

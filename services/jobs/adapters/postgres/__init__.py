@@ -5,6 +5,7 @@ from services.jobs.adapters.postgres.deliveries import PostgresDeliveryStore
 from services.jobs.adapters.postgres.media import PostgresMediaIndex
 from services.jobs.adapters.postgres.outbox import PostgresOutbox
 from services.jobs.adapters.postgres.queue import PostgresJobQueue
+from services.jobs.adapters.postgres.sessions import PostgresSessionStore
 from services.jobs.adapters.postgres.store import PostgresJobStore
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "PostgresJobStore",
     "PostgresMediaIndex",
     "PostgresOutbox",
+    "PostgresSessionStore",
 ]

@@ -236,3 +236,28 @@ media_doomed: Final = Table(
     Column("due_time", _Time, nullable=False),
 )
 Index("media_doomed_due", media_doomed.c.due_time)
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("key", Uuid, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("hearing_id", Text, nullable=False),
+    Column("hearing_token", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("holder", Integer, nullable=False, server_default="1"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("create_time", _Time, nullable=False),
+    # When somebody is to end it; NULL once it has ended.
+    Column("due_time", _Time),
+    Column("end_time", _Time),
+    Column("expire_time", _Time),
+    Column("transcript", JSON(none_as_null=True)),
+    Column("findings", JSON(none_as_null=True)),
+    CheckConstraint("state IN ('open', 'analyzing', 'ended')", name="sessions_state"),
+)
+Index("sessions_newest", sessions.c.tenant, sessions.c.session_id, sessions.c.create_time.desc())
+Index("sessions_due", sessions.c.due_time)
+Index("sessions_expire", sessions.c.expire_time)

@@ -1,0 +1,54 @@
+"""The session service as gRPC sees it: each method reads, asks the core, and writes."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc.aio
+from mesh.jobs.v1 import session_service_pb2 as pb
+from mesh.jobs.v1 import session_service_pb2_grpc as pb_grpc
+
+from services.chassis.errors import InvalidInput
+from services.jobs import wire
+from services.jobs.sessions.core import Sessions
+from services.jobs.sessions.live import Chunk, End
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SessionServicer(pb_grpc.SessionServiceServicer):
+    """Serves sessions."""
+
+    def __init__(self, core: Sessions) -> None:
+        self._core = core
+
+    async def AnalyzeAudio(
+        self, request_iterator: AsyncIterator[pb.AnalyzeAudioRequest], context: Context
+    ) -> AsyncIterator[pb.AnalyzeAudioResponse]:
+        """Hear a session, and tell what it comes to."""
+        first = await anext(request_iterator, None)
+        if first is None or not first.HasField("settings"):
+            raise InvalidInput.field(
+                "settings", "is missing in the first message", remedy="send the settings first"
+            )
+        asked = wire.settings_from_pb(first.settings)
+        async with aclosing(self._core.analyze(asked, _messages(request_iterator))) as told:
+            async for each in told:
+                yield wire.told_to_pb(each, words=asked.words)
+
+    async def GetSession(
+        self, request: pb.GetSessionRequest, context: Context
+    ) -> pb.GetSessionResponse:
+        """Tell of a session."""
+        session = await self._core.get(request.session_id)
+        return pb.GetSessionResponse(session=wire.session_to_pb(session))
+
+
+async def _messages(requests: AsyncIterator[pb.AnalyzeAudioRequest]) -> AsyncIterator[Chunk | End]:
+    async for request in requests:
+        message = wire.spoken_from_pb(request)
+        if message is None:
+            raise InvalidInput.field(
+                "settings", "may only come first", remedy="open another stream for other settings"
+            )
+        yield message

@@ -1,0 +1,121 @@
+"""Analyses a transcript within its time: what cannot be made, because the language engine is down
+or the time is up, is named as missing, and the rest is told.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from services.chassis.errors import Exhausted, MeshError
+from services.jobs.analysis import core as analysis
+from services.jobs.content import Findings, MissingPart, Segment, Transcript
+from services.jobs.pipelines import session_prompts, summing
+from services.jobs.pipelines.prompts import Prompt, line
+from services.jobs.ports.rooms import Reasoning
+
+Answer = TypeVar("Answer")
+
+_AT_ONCE: Final = 4
+"""What one session asks at a time: an engine that answers several at once is kept busy."""
+_AGAIN_SECONDS: Final = 2.0
+_PARTS: Final = {
+    "summary": ("summary",),
+    "act": ("decisions", "action_items", "risks"),
+    "holds": ("decisions", "action_items", "risks"),
+    "answered": ("open_questions",),
+    "task": ("action_items",),
+    "harm": ("risks",),
+}
+"""What is not whole without an answer to a kind of question."""
+_TIME_IS_UP: Final = "the time for the analysis was up"
+
+
+class Analyst:
+    """Analyses the transcripts of sessions."""
+
+    def __init__(self, reasoning: Reasoning, *, within: timedelta) -> None:
+        self._reasoning = reasoning
+        self._within = within
+
+    async def __call__(self, transcript: Transcript) -> Findings:
+        """Find what a transcript comes to; raises nothing of what can go wrong with a model."""
+        if not transcript.segments:
+            return Findings()
+        asker = _Patient(self._reasoning, self._within)
+        summary = await asker.summary(transcript.segments)
+        found = await analysis.findings(transcript, asker)
+        return replace(found, summary=summary, missing=asker.missing())
+
+
+class _Patient:
+    """Asks until the time is up, or the engine turns out to be down."""
+
+    def __init__(self, reasoning: Reasoning, within: timedelta) -> None:
+        self._reasoning = reasoning
+        self._until = asyncio.get_running_loop().time() + within.total_seconds()
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._given_up = ""
+        self._missing: dict[str, str] = {}
+
+    def missing(self) -> tuple[MissingPart, ...]:
+        """What could not be made, and why."""
+        return tuple(MissingPart(part, reason) for part, reason in self._missing.items())
+
+    async def each(self, name: str, prompt: Prompt, questions: Sequence[str]) -> Sequence[Any]:
+        """Answer each question of a kind."""
+
+        async def answer(question: str) -> Any:
+            told = await self._reasoning.extract(prompt.turns(question), prompt.schema)
+            return prompt.answer(told)
+
+        asked = (self._ask(name, lambda it=it: answer(it)) for it in questions)  # type: ignore[misc]
+        answers: list[Any] = await asyncio.gather(*asked)
+        return answers
+
+    async def summary(self, segments: Sequence[Segment]) -> str:
+        """Sum up what was said. Empty: it cannot be."""
+
+        async def write(part: str) -> str:
+            turns = [("system", session_prompts.RECAP_V1), ("user", part)]
+            most = summing.SUMMARY_TOKENS
+            return line(await self._reasoning.write(turns, most_tokens=most))[: summing.LINE_CHARS]
+
+        async def sum_up(_: int, parts: Sequence[str]) -> Sequence[str]:
+            told = [
+                await self._ask("summary", lambda part=part: write(part))  # type: ignore[misc]
+                for part in parts
+            ]
+            return [it for it in told if it] or [""]
+
+        return await summing.summed_up([_told(it) for it in segments], sum_up)
+
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        reason = self._given_up
+        if not reason:
+            try:
+                async with self._free, asyncio.timeout_at(self._until):
+                    return await self._asked(ask)
+            except TimeoutError:
+                reason = self._given_up = _TIME_IS_UP
+            except MeshError as error:
+                reason = f"the language engine did not answer: {error.message}"
+                if error.passes:
+                    self._given_up = reason
+        for part in _PARTS[name]:
+            self._missing.setdefault(part, reason)
+        return None
+
+    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        while True:
+            try:
+                return await ask()
+            except Exhausted as full:
+                wait = full.retry_after
+                await asyncio.sleep(wait.total_seconds() if wait else _AGAIN_SECONDS)
+
+
+def _told(segment: Segment) -> str:
+    who = f"{segment.speaker}: " if segment.speaker else ""
+    return f"{who}{line(segment.text)}"[: summing.LINE_CHARS]

@@ -1,0 +1,72 @@
+"""A session as it is kept. It knows neither the wire nor who keeps it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from services.chassis.errors import NotFound, Resource
+from services.jobs.content import Findings, Transcript
+
+SessionKey = NewType("SessionKey", UUID)
+
+
+class SessionState(StrEnum):
+    """How far a session is."""
+
+    OPEN = "open"
+    """Takes audio, or waits for its client. In: opened. Out: all was said."""
+    ANALYZING = "analyzing"
+    """All was said. In: its client said so, or stayed away. Out: the analysis is made."""
+    ENDED = "ended"
+    """All is made that could be made. Out: it expires."""
+
+
+@dataclass(frozen=True)
+class NewSession:
+    """A session as it is opened."""
+
+    tenant: str
+    session_id: str
+    """What its client calls it."""
+    token: str = field(repr=False)
+    """What proves that a stream may take it up."""
+    hearing_id: str
+    """What the audio room calls it."""
+    hearing_token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session as it is kept."""
+
+    key: SessionKey
+    tenant: str
+    session_id: str
+    token: str = field(repr=False)
+    hearing_id: str
+    hearing_token: str = field(repr=False)
+    state: SessionState
+    holder: int
+    """Counts those who held it, one after another. Fences what each of them writes."""
+    attempts: int
+    """How often somebody has set out to end it."""
+    create_time: datetime
+    end_time: datetime | None = None
+    """When its analysis was made."""
+    expire_time: datetime | None = None
+    """When it is forgotten. None: not before it has ended."""
+    transcript: Transcript | None = None
+    """None: not all was said yet."""
+    findings: Findings | None = None
+    """None: it has not ended."""
+
+
+def not_found(session_id: str) -> NotFound:
+    """The error of a session that there is not, or not for this caller."""
+    return NotFound(
+        "there is no such session",
+        remedy="open a new one: a session is kept for a while, and for its own tenant alone",
+        resource=Resource("session", session_id),
+    )

@@ -1,0 +1,52 @@
+"""The reasoning room as analyses of sessions see it: it judges by the words in a line."""
+
+import asyncio
+
+
+class SessionMind:
+    def __init__(self, *, failing=(), hangs=False, refuted=(), task=None, acts=None):
+        self.failing = list(failing)
+        """Raised by the next questions, one each."""
+        self.hangs = hangs
+        self.refuted = refuted
+        """Words of lines that bear out no claim."""
+        self.task = task
+        """What is told of every task."""
+        self.acts = acts or _ACTS
+        """What a line with a word in it does."""
+        self.asked = []
+
+    async def extract(self, turns, schema):
+        question = turns[-1][1]
+        await self._asked(question)
+        said = question.partition("Line: ")[2]
+        answers = {
+            "act": next((act for word, act in self.acts.items() if word in said), "other"),
+            "holds": not any(word in said for word in self.refuted),
+            "answered": "because" in said,
+            "severity": "high" if "very" in said else "low",
+        }
+        fields = list(schema["properties"])
+        if fields == ["title", "owner", "steps"]:
+            title = said.removeprefix("Please ").rstrip(".")
+            return self.task or {"title": title, "owner": "", "steps": []}
+        return {field: answers[field] for field in fields}
+
+    async def write(self, turns, *, most_tokens):
+        await self._asked(turns[-1][1])
+        return f"{len(turns[-1][1].splitlines())} lines"
+
+    async def _asked(self, question):
+        self.asked.append(question)
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.failing:
+            raise self.failing.pop(0)
+
+
+_ACTS = {
+    "Please": "request",
+    "I will": "promise",
+    "decided": "decision",
+    "dangerous": "danger",
+}

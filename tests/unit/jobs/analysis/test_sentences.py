@@ -1,0 +1,32 @@
+import pytest
+
+from services.jobs.analysis.sentences import names, sentences, share_words
+from services.jobs.content import Segment, Transcript
+
+
+def test_sentences_keep_the_stretch_that_they_stand_in_and_short_ones_are_left_out():
+    segment = Segment(1.0, 3.0, "Thanks. I will start right away! Where is it kept?", speaker="S2")
+    said = sentences(Transcript("", (segment,), "en", 3.0))
+    assert [it.text for it in said] == ["I will start right away!", "Where is it kept?"]
+    assert [it.is_question for it in said] == [False, True]
+    assert {it.evidence.text for it in said} == {segment.text}
+
+
+@pytest.mark.parametrize(
+    ("claim", "source", "shared"),
+    [
+        ("Cleaning floors", "Please clean the floor.", True),
+        ("Launch rockets", "Please clean the floor.", False),
+        ("Böden reinigen", "Bitte reinige den Boden.", True),
+        ("把红色的箱子放到最上面的架子上去", "请把红色的箱子放到最上面的架子上好吗", True),
+        ("", "anything at all", False),
+    ],
+)
+def test_words_are_shared_however_they_are_inflected(claim, source, shared):
+    assert share_words(claim, source) is shared
+
+
+def test_a_name_is_a_whole_word():
+    assert names("Tom", "Thank you, Tom!")
+    assert not names("Tom", "Tomorrow is fine.")
+    assert not names("", "Tom")

@@ -1,0 +1,72 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from services.chassis.errors import Exhausted, Unavailable
+from services.jobs.content import Findings, Segment, Transcript
+from services.jobs.sessions.analyst import Analyst
+from tests.doubles.mind_of_sessions import SessionMind
+
+MINUTE = timedelta(minutes=1)
+
+
+def transcript(*said, language="en"):
+    segments = tuple(
+        Segment(float(place), place + 1.0, text, speaker=f"S{place % 2 + 1}")
+        for place, text in enumerate(said)
+    )
+    return Transcript(" ".join(said), segments, language, float(len(said)))
+
+
+SAID = transcript("Please clean the floor.", "We decided to stay open.", "The floor is dangerous.")
+
+
+async def test_everything_is_told_of_a_session():
+    found = await Analyst(SessionMind(), within=MINUTE)(SAID)
+    assert found.summary == "3 lines"
+    assert [it.text for it in found.decisions] == ["We decided to stay open."]
+    assert [it.title for it in found.action_items] == ["clean the floor"]
+    assert [it.risk.description for it in found.risks] == ["The floor is dangerous."]
+    assert found.missing == ()
+
+
+async def test_silence_asks_no_model():
+    mind = SessionMind()
+    assert await Analyst(mind, within=MINUTE)(transcript()) == Findings()
+    assert mind.asked == []
+
+
+async def test_an_engine_that_is_down_leaves_the_parts_named_as_missing_and_is_not_asked_again():
+    mind = SessionMind(failing=[Unavailable("the engine is down")] * 9)
+    found = await Analyst(mind, within=MINUTE)(SAID)
+    assert (found.summary, found.decisions, found.action_items) == ("", (), ())
+    assert {it.part for it in found.missing} == {
+        "summary",
+        "decisions",
+        "action_items",
+        "risks",
+    }
+    assert all("the engine is down" in it.reason for it in found.missing)
+    assert len(mind.failing) == 8
+
+
+async def test_an_engine_with_too_much_to_do_is_asked_again():
+    busy = Exhausted("busy", retry_after=timedelta(0))
+    found = await Analyst(SessionMind(failing=[busy, busy]), within=MINUTE)(SAID)
+    assert found.missing == ()
+    assert found.summary
+
+
+async def test_an_engine_that_hangs_costs_no_more_than_the_time_allowed():
+    async with asyncio.timeout(5):
+        found = await Analyst(SessionMind(hangs=True), within=timedelta(seconds=0.1))(SAID)
+    assert "time" in found.missing[0].reason
+
+
+@pytest.mark.parametrize("count", [1, 400])
+async def test_a_session_of_any_length_is_asked_in_parts_that_fit_a_small_context(count):
+    mind = SessionMind()
+    found = await Analyst(mind, within=MINUTE)(transcript(*["We decided that it rains."] * count))
+    assert len(found.decisions) == count
+    assert max(len(it) for it in mind.asked) < 3700
