@@ -34,8 +34,8 @@ async def main() -> None:
             "AudioService": audio_grpc.AudioServiceStub(audio),
         }
         spoken = dialects(queue_workers=config.type_limits.get("caption_v1"))
-        served = (*spoken, documentation.of(spoken))
         live = sockets(image_batch=config.image_batch, vila_prompt=config.vila_prompt)
+        served = (*spoken, documentation.of(spoken, live))
         app = server.application(served, stubs, live, socket_bytes=config.socket_bytes)
         async with server.running(config, app):
             await stop.wait()

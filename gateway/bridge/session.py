@@ -3,7 +3,7 @@ client or from a room goes in, what to do about it comes out. It knows no WebSoc
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -146,5 +146,11 @@ class Socket:
     path: str
     open: Callable[[Mapping[str, str]], Session]
     """Begins a session by the query. Raises `InvalidInput` for a query that it refuses."""
+    about: str = ""
+    """What goes in and out, for those who write clients. Empty: the first words of the module that
+    opens it.
+    """
+    query: Mapping[str, str] = field(default_factory=dict)
+    """What the query may hold, and what that means."""
     protocols: tuple[str, ...] = ()
     """The subprotocols of which a client may ask for one."""

@@ -1,4 +1,4 @@
-"""The whole document: the contract's calls first, then each dialect's."""
+"""The whole document: the contract's calls first, then each dialect's, and the sockets."""
 
 from collections.abc import Iterable
 from importlib import metadata
@@ -7,7 +7,8 @@ from typing import Any, Final
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.bridge.exchange import Dialect
-from gateway.openapi import calls, dialects
+from gateway.bridge.session import Socket
+from gateway.openapi import calls, dialects, sockets
 from gateway.openapi.contract import Contract
 from gateway.openapi.schemas import Schema, components
 
@@ -25,8 +26,10 @@ _SCHEMES: Final = {
 }
 
 
-def build(described: FileDescriptorSet, served: Iterable[Dialect]) -> dict[str, Any]:
-    """Write the OpenAPI document of a contract and of dialects."""
+def build(
+    described: FileDescriptorSet, served: Iterable[Dialect], live: Iterable[Socket] = ()
+) -> dict[str, Any]:
+    """Write the OpenAPI document of a contract, of dialects and of sockets."""
     contract = Contract(described)
     paths = calls.paths(contract)
     schemas: dict[str, Schema] = {"Status": calls.STATUS, **components(contract)}
@@ -47,6 +50,7 @@ def build(described: FileDescriptorSet, served: Iterable[Dialect]) -> dict[str, 
         "security": _SECURITY,
         "tags": tags,
         "paths": paths,
+        sockets.NAME: sockets.describe(live),
         "components": {"schemas": _named(paths, schemas), "securitySchemes": _SCHEMES},
     }
 

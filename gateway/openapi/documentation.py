@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from gateway.bridge.dialects import fastapi
 from gateway.bridge.exchange import Conversation, Dialect, Request, Response, Route
+from gateway.bridge.session import Socket
 from gateway.envoy import contract
 from gateway.openapi.document import build
 
@@ -24,9 +25,9 @@ _SAFE: Final = {
 }
 
 
-def of(served: Sequence[Dialect]) -> Dialect:
-    """Write down the contract and the dialects, and serve it as routes of its own."""
-    document = build(FileDescriptorSet.FromString(contract.load()), served)
+def of(served: Sequence[Dialect], live: Sequence[Socket] = ()) -> Dialect:
+    """Write down the contract, the dialects and the sockets; serve it as routes of its own."""
+    document = build(FileDescriptorSet.FromString(contract.load()), served, live)
     page = Response(render(document).encode(), "text/html; charset=utf-8", headers=_SAFE)
     data = Response(json.dumps(document).encode(), "application/json")
     return Dialect(

@@ -33,6 +33,13 @@ FRAME_BYTES: Final = 8 * 1024 * 1024
 IDLE_SECONDS: Final = 60.0
 """Without a frame for so long, the watch ends and its place is free for others."""
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+_ABOUT: Final = (
+    "VILA: each message is a frame, as base64, as a data URL or as JSON"
+    " (`timestamp`: its time in seconds since 1970; `frame`: base64), in a text or a binary"
+    " message, or as the bytes of a picture. The newest five are answered again and again, as"
+    " text: JSON with `vlm_reply`. Frames that come faster than they can be looked at are dropped,"
+    " and what is no frame is passed over; neither is told."
+)
 _GLANCE: Final = 64
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=\s]")
 _DEEPEST: Final = 2
@@ -168,7 +175,7 @@ def sockets(*, prompt: str = PROMPT, clock: Clock | None = None) -> tuple[Socket
     def begin(query: Mapping[str, str]) -> VilaSession:
         return VilaSession(prompt, time)
 
-    return tuple(Socket(path, begin) for path in PATHS)
+    return tuple(Socket(path, begin, _ABOUT) for path in PATHS)
 
 
 def _may_be_frame(text: str) -> bool:

@@ -9,13 +9,13 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from mesh.types.v1 import chat_pb2, image_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 
+from gateway.bridge.dialects.vlm_node_batches import Batch, Pending
 from gateway.bridge.exchange import Ask
 from gateway.bridge.session import Action, Close, Code, Listen, Ping, Say, Session, Socket
 from services.chassis import errors, limits
@@ -37,43 +37,15 @@ DROPPED: Final = errors.Exhausted(
     "newer pictures came before these could be looked at", remedy="send fewer at once"
 )
 _PICTURE: Final = re.compile(r"\bmessages\[0\]\.parts\[(\d+)\](?:\.image)?(?:\.data)?")
+_ABOUT: Final = (
+    "vlm-node: a text message is the prompt from then on; a binary message is a picture. Pictures"
+    " are answered a few at a time, in their order: each piece is a binary message that holds one"
+    " JSON object (`model`, `created_at`, `response`, `done`), the last of an answer with `done`"
+    " and its cost, or with `error`: what is wrong and what to do. After ten seconds of silence"
+    " those that wait are answered, however few."
+)
+_QUERY: Final = {"num_predict": "how many tokens an answer has at most; left out, 0: no limit"}
 NO_PROMPT: Final = "No prompt received for image batch"
-
-
-@dataclass(frozen=True)
-class _Batch:
-    prompt: str
-    pictures: tuple[bytes, ...]
-
-    @property
-    def held(self) -> int:
-        return sum(map(len, self.pictures))
-
-
-@dataclass
-class _Pending:
-    """Pictures that are not in a batch yet, within the bounds of one request."""
-
-    pictures: deque[bytes] = field(default_factory=deque)
-    held: int = 0
-
-    def fits(self, picture: bytes) -> bool:
-        return (
-            len(self.pictures) < limits.IMAGES_PER_REQUEST
-            and self.held + len(picture) <= limits.BODY_BYTES
-        )
-
-    def add(self, picture: bytes) -> None:
-        self.pictures.append(picture)
-        self.held += len(picture)
-        while len(self.pictures) > limits.IMAGES_PER_REQUEST or self.held > limits.BODY_BYTES:
-            self.held -= len(self.pictures.popleft())
-
-    def take(self) -> tuple[bytes, ...]:
-        taken = tuple(self.pictures)
-        self.pictures.clear()
-        self.held = 0
-        return taken
 
 
 class VlmNodeSession(Session):
@@ -84,9 +56,9 @@ class VlmNodeSession(Session):
         self._max_tokens = max_tokens
         self._clock = clock
         self._prompt = ""
-        self._pending = _Pending()
-        self._waiting: deque[_Batch | errors.MeshError] = deque()
-        self._answering: _Batch | None = None
+        self._pending = Pending()
+        self._waiting: deque[Batch | errors.MeshError] = deque()
+        self._answering: Batch | None = None
         self._is_naming = False
         self._model = ""
         self._patience = FIRST_TICK_SECONDS
@@ -95,13 +67,13 @@ class VlmNodeSession(Session):
     @property
     def held(self) -> int:
         """What the pictures take that are not at the engine yet."""
-        waiting = (it.held for it in self._waiting if isinstance(it, _Batch))
+        waiting = (it.held for it in self._waiting if isinstance(it, Batch))
         return self._pending.held + sum(waiting)
 
     def shed(self) -> Iterator[Action]:
         """Drop the batches that wait; that is told in their place."""
         for i, batch in enumerate(self._waiting):
-            if isinstance(batch, _Batch):
+            if isinstance(batch, Batch):
                 self._waiting[i] = DROPPED
         yield from ()
 
@@ -164,7 +136,7 @@ class VlmNodeSession(Session):
     def _flush(self) -> Iterator[Action]:
         if not self._prompt or not self._pending.pictures:
             return
-        self._waiting.append(_Batch(self._prompt, self._pending.take()))
+        self._waiting.append(Batch(self._prompt, self._pending.take()))
         self._drop_old()
         if len(self._waiting) > REFUSED:
             yield Close(Code.TRY_AGAIN_LATER, "too many pictures wait; send fewer at once")
@@ -175,7 +147,7 @@ class VlmNodeSession(Session):
         room, held = WAITING, limits.BODY_BYTES
         for i in reversed(range(len(self._waiting))):
             batch = self._waiting[i]
-            if isinstance(batch, _Batch):
+            if isinstance(batch, Batch):
                 room, held = room - 1, held - batch.held
                 if room < 0 or held < 0:
                     self._waiting[i] = DROPPED
@@ -194,7 +166,7 @@ class VlmNodeSession(Session):
             )
             return
 
-    def _question(self, batch: _Batch) -> Listen:
+    def _question(self, batch: Batch) -> Listen:
         self._is_naming = False
         parts = [chat_pb2.Part(image=image_pb2.Image(data=it)) for it in batch.pictures]
         parts.append(chat_pb2.Part(text=batch.prompt))
@@ -220,7 +192,7 @@ def socket(*, batch: int, clock: Clock | None = None) -> Socket:
     def begin(query: Mapping[str, str]) -> VlmNodeSession:
         return VlmNodeSession(batch, _tokens(query.get("num_predict", "")), time)
 
-    return Socket(PATH, begin)
+    return Socket(PATH, begin, _ABOUT, _QUERY)
 
 
 def _tokens(text: str) -> int:

@@ -10,7 +10,8 @@ from mesh.jobs.v1 import job_pb2
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter
 
-from gateway.bridge.dialects import dialects
+from gateway.bridge.dialects import dialects, sockets
+from gateway.bridge.session import Code
 from gateway.envoy import contract
 from gateway.openapi import documentation
 from gateway.openapi.contract import Contract
@@ -20,7 +21,8 @@ from tests.doubles import rooms
 from tests.doubles.conversations import tell
 
 DIALECTS = dialects()
-DOCUMENT = build(FileDescriptorSet.FromString(contract.load()), DIALECTS)
+SOCKETS = sockets()
+DOCUMENT = build(FileDescriptorSet.FromString(contract.load()), DIALECTS, SOCKETS)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = {
     f"{verb.upper()} {path}": operation
@@ -54,6 +56,14 @@ def test_every_call_over_http_is_in_it_and_no_other():
     theirs = {f"{route.verb} {route.path}" for dialect in DIALECTS for route in dialect.routes}
     assert ours.isdisjoint(theirs)
     assert set(OPERATIONS) == ours | theirs
+
+
+def test_every_socket_is_in_it_with_a_sentence_and_every_code():
+    told = DOCUMENT["x-websockets"]
+    assert set(told["sockets"]) == {it.path for it in SOCKETS}
+    assert all(len(it["description"]) > 40 for it in told["sockets"].values())
+    assert "num_predict" in told["sockets"]["/api/v1/ws"]["query"]
+    assert set(told["codes"]) == {str(it.value) for it in Code}
 
 
 def test_everything_has_a_sentence():
@@ -139,7 +149,7 @@ def test_what_a_dialect_takes_is_what_it_tells():
 
 
 def served(path):
-    (route,) = (it for it in documentation.of(DIALECTS).routes if it.path == path)
+    (route,) = (it for it in documentation.of(DIALECTS, SOCKETS).routes if it.path == path)
     asked, response = tell(route.answer(None))
     assert asked == []
     return response
@@ -152,6 +162,8 @@ def test_the_page_names_every_call_and_asks_nobody_else():
         assert f'id="{operation["operationId"]}"' in page
     for name in SCHEMAS:
         assert f'id="{name}"' in page
+    for socket in SOCKETS:
+        assert f'id="ws:{socket.path}"' in page
     targets = re.findall(r'(?:href|src)="([^"]*)"', page)
     assert set(targets) - {"/openapi.json"} <= {f"#{name}" for name in SCHEMAS}
     assert "<script" not in page
