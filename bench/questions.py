@@ -4,11 +4,13 @@ bodies are written beforehand. It knows no measure.
 
 import base64
 import io
+import itertools
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from mesh.types.v1 import chat_pb2, image_pb2
@@ -22,6 +24,9 @@ from services.chassis import client
 Ask = Callable[[], Awaitable[None]]
 PROMPT = "Describe this image."
 TOKENS = 64
+UPLOAD = "/mesh/v1/vision:describeUpload?" + urlencode(
+    {"prompt": PROMPT, "sampling.max_tokens": TOKENS, "sampling.temperature": 0}
+)
 
 
 def photo(width: int, height: int, *, quality: int = 85, seed: int = 1) -> bytes:
@@ -47,13 +52,18 @@ class Http:
         self._session = session
         self._base = base
 
-    def post(self, path: str, body: bytes | dict[str, Any], kind: str = "application/json") -> Ask:
-        """A question whose answer is read and must be good."""
-        encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
+    def post(
+        self, path: str, *bodies: bytes | dict[str, Any], kind: str = "application/json"
+    ) -> Ask:
+        """A question whose answer is read and must be good; the bodies take turns."""
+        encoded = itertools.cycle(
+            [it if isinstance(it, bytes) else json.dumps(it).encode() for it in bodies]
+        )
+        headers = {"Content-Type": kind}
 
         async def ask() -> None:
-            headers = {"Content-Type": kind}
-            async with self._session.post(self._base + path, data=encoded, headers=headers) as said:
+            body = next(encoded)
+            async with self._session.post(self._base + path, data=body, headers=headers) as said:
                 answer = await said.read()
                 assert said.status == 200, answer[:300]
 
@@ -86,53 +96,60 @@ def generation(data: bytes | None = None) -> pb.GenerateRequest:
 
 @asynccontextmanager
 async def asking(
-    parts: Parts, data: bytes, *, model: str = "mock"
+    parts: Parts, *pictures: bytes, model: str = "mock"
 ) -> AsyncIterator[dict[str, dict[str, Ask]]]:
-    """The questions by what is sent and by the way, the first way straight to the engine."""
+    """The questions by what is sent and by the way, the first way straight to the engine. Every way
+    sends the same words and sampling, and the pictures in the same turn.
+    """
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         channel = await stack.enter_async_context(client.channel(parts["vision"].at))
         stub = pb_grpc.VisionServiceStub(channel)
         engine = Http(session, f"http://{parts['engine'].at}/v1")
         edge = Http(session, f"http://{parts['edge'].at}")
-        base64_text = base64.b64encode(data).decode()
+        texts = [base64.b64encode(it).decode() for it in pictures]
 
-        def generate(request: pb.GenerateRequest) -> Ask:
+        def generate(*requests: pb.GenerateRequest) -> Ask:
+            turns = itertools.cycle(requests)
+
             async def ask() -> None:
-                await client.call(stub.Generate, request)
+                await client.call(stub.Generate, next(turns))
 
             return ask
-
-        def rest(*parts: dict[str, Any]) -> dict[str, Any]:
-            message = {"role": "ROLE_USER", "parts": [*parts, {"text": PROMPT}]}
-            return {
-                "messages": [message],
-                "sampling": {"max_tokens": TOKENS, "temperature": 0},
-            }
-
-        def vlm_server(*content: dict[str, Any]) -> dict[str, Any]:
-            asked = [*content, {"type": "text", "text": PROMPT}]
-            return {"messages": [{"role": "user", "content": asked}], "max_new_tokens": TOKENS}
 
         yield {
             "text": {
                 "direct": engine.post("/chat/completions", openai_body(model)),
                 "gRPC": generate(generation()),
-                "REST": edge.post("/mesh/v1/vision:generate", rest()),
-                "vlm_server": edge.post("/api/v1/generate", vlm_server()),
+                "REST": edge.post("/mesh/v1/vision:generate", _rest()),
+                "vlm_server": edge.post("/api/v1/generate", _vlm_server()),
             },
             "image": {
-                "direct": engine.post("/chat/completions", openai_body(model, data)),
-                "gRPC": generate(generation(data)),
-                "REST, raw body": edge.post("/mesh/v1/vision:describeUpload", data, "image/jpeg"),
+                "direct": engine.post(
+                    "/chat/completions", *(openai_body(model, it) for it in pictures)
+                ),
+                "gRPC": generate(*map(generation, pictures)),
+                "REST, raw body": edge.post(UPLOAD, *pictures, kind="image/jpeg"),
                 "REST, base64": edge.post(
-                    "/mesh/v1/vision:generate", rest({"image": {"data": base64_text}})
+                    "/mesh/v1/vision:generate", *(_rest({"image": {"data": it}}) for it in texts)
                 ),
                 "vlm_server, base64": edge.post(
-                    "/api/v1/generate", vlm_server({"type": "image", "image": data_url(data)})
+                    "/api/v1/generate",
+                    *(_vlm_server({"type": "image", "image": data_url(it)}) for it in pictures),
                 ),
                 "caption_queue, base64": edge.post(
-                    "/describe", {"image": base64_text, "prompt": PROMPT, "max_tokens": TOKENS}
+                    "/describe",
+                    *({"image": it, "prompt": PROMPT, "max_tokens": TOKENS} for it in texts),
                 ),
             },
         }
+
+
+def _rest(*parts: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "ROLE_USER", "parts": [*parts, {"text": PROMPT}]}
+    return {"messages": [message], "sampling": {"max_tokens": TOKENS, "temperature": 0}}
+
+
+def _vlm_server(*content: dict[str, Any]) -> dict[str, Any]:
+    asked = [*content, {"type": "text", "text": PROMPT}]
+    return {"messages": [{"role": "user", "content": asked}], "max_new_tokens": TOKENS}

@@ -1,12 +1,14 @@
 """Keep the vision room busy with pictures of every size, from thumbnails to twelve megapixels, and
 tell whether anything but honest overload came back and whether memory stays flat.
 
-Run as `python -m bench.soak`; prints one table, and ends with 1 when something else came back.
+Run as `python -m bench.soak`; prints one table, and ends with 1 when a bar is missed: something
+else came back, or the last third of the time took more memory than the first.
 """
 
 import argparse
 import asyncio
 import itertools
+import statistics
 import sys
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ import uvloop
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from bench import parts, questions
+from bench.bars import Bars
 from services.chassis import client
 from services.chassis.errors import Exhausted, MeshError
 
@@ -22,6 +25,9 @@ CLIENTS = 32
 SECONDS = 60.0
 SIZES = ((96, 72), (320, 240), (640, 480), (1280, 960), (1920, 1080), (4000, 3000))
 LONGEST_REST = 2.0
+LOOK_SECONDS = 0.25
+GROWTH = 1.1
+"""The most that memory may have grown from the first third of the time to the last."""
 
 
 async def main() -> None:
@@ -36,18 +42,29 @@ async def main() -> None:
         room = running["vision"]
         # What a decoder keeps of its largest picture is there before it is measured.
         await _ask(room, asked, clients=given.clients, seconds=given.seconds / 2)
-        before = room.memory_mebibytes()
+        held: list[float] = []
+        watching = asyncio.create_task(_watch(room, held))
         found, times = await _ask(room, asked, clients=given.clients, seconds=given.seconds)
-        after = room.memory_mebibytes()
+        watching.cancel()
     times.sort()
     print(f"pictures of {', '.join(f'{len(it) / 1000:.0f}' for it in pictures)} KB")
     print(f"answered {found['answered']}, p50 {times[len(times) // 2]:.2f} s, ", end="")
     print(f"p99 {times[len(times) * 99 // 100]:.2f} s")
     print(f"told of overload {found[Exhausted.reason]}")
     others = {name: n for name, n in found.items() if name not in ("answered", Exhausted.reason)}
-    print(f"anything else {others or 'none'}")
-    print(f"memory of the room before {before:.0f} MiB, after {after:.0f} MiB")
-    sys.exit(1 if others else 0)
+    bars = Bars()
+    print(f"anything else {bars.at_most('anything else', sum(others.values()), 0)} {others or ''}")
+    third = len(held) // 3
+    first, last = statistics.median(held[:third]), statistics.median(held[-third:])
+    grown = bars.at_most("memory has grown by", last / first, GROWTH)
+    print(f"memory of the room {first:.0f} MiB at first, {last:.0f} MiB at last: times {grown}")
+    sys.exit(bars.close())
+
+
+async def _watch(room: parts.Part, held: list[float]) -> None:
+    while True:
+        held.append(room.memory_mebibytes())
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _ask(

@@ -140,10 +140,11 @@ class Chat:
     async def check(self) -> None:
         """Raise while the engine cannot answer; asked often, it keeps the gate informed."""
         await self._engine.check()
-        if self._gate.is_full:
-            # Not to be told is no illness.
-            with suppress(MeshError, TimeoutError):
-                async with asyncio.timeout(_LOAD_SECONDS):
+        # Not to be told is no illness.
+        with suppress(MeshError, TimeoutError):
+            async with asyncio.timeout(_LOAD_SECONDS):
+                self._gate.serves((await self._engine.capabilities()).parallel)
+                if self._gate.is_full:
                     self._gate.told((await self._engine.load()).waiting)
 
     async def _shown(self, messages: Sequence[Message]) -> Sequence[Message]:

@@ -65,6 +65,10 @@ class Gate:
         """Whether calls wait for a turn."""
         return bool(self._line)
 
+    def serves(self, slots: int | None) -> None:
+        """Take note of how many calls the engine works on at once. None: it does not say."""
+        self._limit.serves(slots)
+
     def told(self, waiting: int | None) -> None:
         """Take note of how many calls wait inside the engine. None: it does not say."""
         self._limit.told(waiting)

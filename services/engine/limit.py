@@ -6,9 +6,10 @@ is slower with each call and still gets more done. So the size is tried out, as 
 the rate of answers is measured at a lower and at a higher rung of a ladder, and the higher one is
 worth it when it brings a quarter of the gain that an engine without bound would show. Between
 trials a margin of a quarter is added, so that the engine never idles while an answer is carried off
-and the next call comes. Trials that change nothing become rare. Where the engine itself tells how
-many calls wait in it, more than the margin forbid a rise and bring the limit down; where it
-refuses, the limit falls too.
+and the next call comes. Trials that change nothing become rare. An engine that says how many calls
+it works on at once is given as many and a margin, and nothing is tried out with it. Where the
+engine itself tells how many calls wait in it, more than the margin forbid a rise and bring the
+limit down; where it refuses, the limit falls too.
 
 Only ends of calls while others wait are counted: an engine that is not full shows nothing of its
 capacity. It knows neither time nor what is asked; both are told.
@@ -24,6 +25,10 @@ _WORTH_WHEN_NONE_WAIT: Final = 1 / 8
 """The same while the engine says that no call waits in it."""
 _MARGIN: Final = 4
 """One more call for so many of the size."""
+_FEW: Final = 2
+"""The margin of an engine whose size is known and small, but no more than that size: its answers
+often end together.
+"""
 _ENDS: Final = 32
 _ENDS_PER_PLACE: Final = 6
 """How many ends of calls measure one size: enough that chance seldom decides."""
@@ -59,6 +64,8 @@ class Limit:
         self._rests = dict.fromkeys(_RESTS, 1)
         self._low = self._usual = 0.0
         self._waiting: int | None = None
+        self._home: int | None = None
+        """The rung that the engine has named. None: it names none."""
         self._fell = False
         """Whether it fell, and most of those at the engine began before that."""
         self._measure = _Measure()
@@ -96,6 +103,17 @@ class Limit:
         if settled and (waiting or 0) > self._margin():
             self._fall()
 
+    def serves(self, slots: int | None) -> None:
+        """Take note of how many calls the engine works on at once, by its own word, if it says."""
+        last = len(self._ladder) - 1
+        home = slots and next((i for i, size in enumerate(self._ladder) if size >= slots), last)
+        if home == self._home:
+            return
+        self._home = home
+        if home is not None:
+            self._rung = home
+        self._settle()
+
     def refused(self) -> None:
         """Take note that the engine has too much to do."""
         if not self._fell:
@@ -106,11 +124,14 @@ class Limit:
         return self._rung + step.get(self._phase, 0)
 
     def _margin(self) -> int:
-        return max(1, self._ladder[self._rung] // _MARGIN)
+        size = self._ladder[self._rung]
+        return max(1 if self._home is None else min(size, _FEW), size // _MARGIN)
 
     def _judge(self, rate: float) -> None:
         self._measure = _Measure()
         match self._phase:
+            case _Phase.REST if self._home is not None:
+                self._rung = min(self._rung + 1, self._home)
             case _Phase.REST:
                 changed = not 1 / _CHANGED < rate / (self._usual or rate) < _CHANGED
                 self._usual = rate

@@ -21,7 +21,7 @@ from services.engine.domain import (
     Turn,
 )
 from services.engine.limit import Limit
-from services.engine.machine import EngineKind, Load
+from services.engine.machine import Capabilities, EngineKind, Load
 from services.engine.openai import OpenAIEngine
 from tests.doubles import engine_server as faults
 from tests.doubles.engine_server import EngineServer, engine_server
@@ -173,6 +173,22 @@ async def test_an_engine_is_asked_how_many_wait_inside_it_while_calls_wait_outsi
             await chat.check()
         await waiter
     assert told == ([7] if isinstance(answer, Load) else [])
+
+
+async def test_an_engine_that_says_its_slots_is_taken_at_its_word(
+    server: EngineServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int | None] = []
+    monkeypatch.setattr(Limit, "serves", lambda _, slots: told.append(slots))
+    config = EngineConfig(listen="127.0.0.1:0", engine_url=server.url)
+    async with OpenAIEngine(server.url) as engine:
+        chat = Chat(engine, config)
+        await chat.check()
+        monkeypatch.setattr(engine, "capabilities", AsyncMock(side_effect=[Capabilities()]))
+        await chat.check()
+        monkeypatch.setattr(engine, "capabilities", AsyncMock(side_effect=Unavailable("gone")))
+        await chat.check()
+    assert told == [2, None]
 
 
 async def _pass(chat: Chat) -> None:

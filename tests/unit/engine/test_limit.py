@@ -134,6 +134,45 @@ def test_time_in_which_nobody_waits_is_not_measured() -> None:
     assert 8 < sorted(engine.places[-6_000:])[3_000] <= 13
 
 
+@pytest.mark.parametrize("draw", [same, spread])
+@pytest.mark.parametrize(("slots", "places"), [(1, 2), (2, 4), (4, 6), (5, 8), (8, 10), (16, 20)])
+def test_an_engine_that_says_its_slots_is_given_them_and_a_margin_and_no_trial(
+    slots: int, places: int, draw: Callable[[random.Random], float]
+) -> None:
+    engine = Engine(Limit(most=128), slots, draw=draw)
+    engine.limit.serves(slots)
+    assert engine.answer(4_000) >= 0.99
+    assert set(engine.places) == {places}
+
+
+def test_what_an_engine_says_of_its_slots_is_bounded_too() -> None:
+    limit = Limit(most=5)
+    limit.serves(4_096)
+    assert limit.places == 5
+
+
+def test_an_engine_that_says_its_slots_and_refuses_is_given_fewer_for_a_while() -> None:
+    engine = Engine(Limit(most=64), 8)
+    engine.limit.serves(8)
+    engine.answer(100)
+    engine.limit.refused()
+    assert engine.limit.places < 10
+    engine.limit.serves(8)
+    assert engine.limit.places < 10
+    engine.answer(500)
+    assert engine.limit.places == 10
+
+
+def test_an_engine_that_no_longer_says_its_slots_is_found_out() -> None:
+    engine = Engine(Limit(most=64), 16)
+    engine.limit.serves(4)
+    engine.answer(1_000)
+    assert set(engine.places) == {6}
+    engine.limit.serves(None)
+    engine.answer(5_000)
+    assert engine.answer(4_000) >= 0.95
+
+
 def test_refusals_bring_it_down_once_for_all_that_were_under_way() -> None:
     limit = Limit(most=64, start=16)
     limit.refused()
