@@ -1,6 +1,7 @@
 """OpenAI's own client on the real bridge and edge: the rooms' ears and engines are doubles."""
 
 import asyncio
+import base64
 import json
 from contextlib import AsyncExitStack
 
@@ -8,6 +9,7 @@ import numpy as np
 import openai
 import pytest
 import pytest_asyncio
+from pydantic import BaseModel
 
 from services.chassis import limits
 from tests.doubles import edge as edges
@@ -15,7 +17,15 @@ from tests.doubles import keys
 from tests.doubles.audio_room import audio_room
 from tests.doubles.bridge import bridging
 from tests.doubles.chat_rooms import reasoning_room, vision_room
-from tests.doubles.engine_server import MODEL, engine_server
+from tests.doubles.engine_server import (
+    MODEL,
+    SENTENCE,
+    cut_stream,
+    engine_server,
+    hang,
+    stream_then_hang,
+)
+from tests.doubles.pictures import scene_png
 from tests.doubles.recordings import encoded, silence
 from tests.doubles.speech_of_tones import ToneTranscriber, said, spoken
 
@@ -134,6 +144,101 @@ async def test_what_is_no_recording_is_told_as_a_bad_request(client, data, strea
         await transcribe(client, data, stream=stream)
     assert failed.value.param == "file"
     assert failed.value.body["message"].startswith("file: ")
+
+
+async def chat(client, content="Who is there?", **options):
+    messages = [{"role": "user", "content": content}]
+    return await client.chat.completions.create(model="default", messages=messages, **options)
+
+
+def picture():
+    encoded = base64.b64encode(scene_png()).decode()
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}}
+
+
+async def test_a_conversation_is_answered(client, engine):
+    told = await chat(client, max_tokens=4, temperature=0, seed=7, stop=["box"])
+    (choice,) = told.choices
+    assert (choice.message.content, choice.finish_reason) == ("The shelf holds three ", "length")
+    assert told.model == MODEL
+    assert told.usage.total_tokens == told.usage.prompt_tokens + told.usage.completion_tokens
+    sent = engine.bodies[-1]
+    assert (sent["max_tokens"], sent["seed"], sent["stop"]) == (4, 7, ["box"])
+
+
+async def test_a_picture_is_looked_at(client, engine):
+    told = await chat(client, [{"type": "text", "text": "What is this?"}, picture()])
+    assert told.choices[0].message.content == SENTENCE
+    (text, image) = engine.bodies[-1]["messages"][-1]["content"]
+    assert {text["type"], image["type"]} == {"text", "image_url"}
+
+
+@pytest.mark.parametrize("sees", [False, True])
+async def test_an_answer_is_told_as_it_is_written(client, sees):
+    content = [{"type": "text", "text": "What is this?"}, *([picture()] if sees else [])]
+    stream = await chat(client, content, stream=True, stream_options={"include_usage": True})
+    told = [it async for it in stream]
+    written = [it.choices[0].delta.content for it in told if it.choices]
+    assert "".join(filter(None, written)) == SENTENCE
+    assert len(written) > 5
+    assert told[-1].usage.completion_tokens > 5
+
+
+async def test_json_of_a_shape_is_parsed_by_the_client(client, engine, monkeypatch):
+    monkeypatch.setattr(engine, "reply", lambda body: '{"boxes": 3, "colour": "red"}')
+    told = await client.chat.completions.parse(
+        model=MODEL,
+        messages=[{"role": "user", "content": "What is there?"}],
+        response_format=Shelf,
+    )
+    assert told.choices[0].message.parsed == Shelf(boxes=3, colour="red")
+
+
+class Shelf(BaseModel):
+    boxes: int
+    colour: str
+
+
+async def test_a_model_or_a_picture_that_cannot_be_is_told(client):
+    with pytest.raises(openai.NotFoundError) as failed:
+        await client.chat.completions.create(
+            model="gpt-9", messages=[{"role": "user", "content": "Hi"}]
+        )
+    assert failed.value.code == "model_not_found"
+    inside = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:1/a.jpg"}}
+    for image in (
+        inside,
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ):
+        with pytest.raises(openai.BadRequestError) as failed:
+            await chat(client, [image])
+        assert failed.value.param == "messages[0].content[0].image_url.url"
+
+
+async def test_an_engine_that_fails_amid_an_answer_is_told(client, engine):
+    engine.faults.append(cut_stream)
+    with pytest.raises(openai.APIError, match="engine"):
+        [it async for it in await chat(client, stream=True)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_leaves_frees_the_engine(client, engine, stream):
+    engine.hung_up.clear()
+    engine.chatting.clear()
+    engine.faults.append(hang)
+    asking = asyncio.create_task(chat(client, stream=stream))
+    await asyncio.wait_for(engine.chatting.wait(), 10)
+    asking.cancel()
+    await asyncio.wait_for(engine.hung_up.wait(), 10)
+
+
+async def test_a_client_that_leaves_amid_an_answer_frees_the_engine(client, engine):
+    engine.hung_up.clear()
+    engine.faults.append(stream_then_hang)
+    stream = await chat(client, stream=True)
+    assert (await anext(stream.__aiter__())).choices[0].delta.role == "assistant"
+    await stream.close()
+    await asyncio.wait_for(engine.hung_up.wait(), 10)
 
 
 async def test_what_is_not_served_is_named(client):

@@ -1,10 +1,17 @@
-"""The protocols of OpenAI's clients, for whatever models the rooms have: which ones there are, and
+"""The protocols of OpenAI's clients, for whatever models the rooms have: which there are, chat, and
 recordings in words. Errors are `{"error": {...}}`.
 """
 
 from typing import Final
 
-from gateway.bridge.dialects import openai_audio, openai_errors, openai_models, openai_transcript
+from gateway.bridge.dialects import (
+    openai_audio,
+    openai_chat,
+    openai_chat_shapes,
+    openai_errors,
+    openai_models,
+    openai_transcript,
+)
 from gateway.bridge.exchange import Dialect, Route
 from services.chassis import limits
 
@@ -17,6 +24,14 @@ DIALECT: Final = Dialect(
         Route(
             *("GET", "/v1/models/{model}", openai_models.model),
             told=openai_models.Model,
+            changes=False,
+        ),
+        Route(
+            *("POST", "/v1/chat/completions", openai_chat.complete),
+            told=openai_chat_shapes.Completion,
+            body=openai_chat_shapes.Asked,
+            others={_EVENTS: openai_chat_shapes.Chunk},
+            lasts=limits.ANSWER_DEADLINE,
             changes=False,
         ),
         Route(

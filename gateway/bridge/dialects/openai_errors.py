@@ -31,7 +31,7 @@ _OURS: Final = (
     (re.compile(r"\bmessages\[(\d+)\]\.parts\[(\d+)\]\.image\b"), _IMAGE),
     (re.compile(r"\bmessages\[(\d+)\]\.parts\b"), r"messages[\1].content"),
     (re.compile(r"\bsampling\."), ""),
-    (re.compile(r"\bjson_schema\b"), "response_format.json_schema.schema"),
+    (re.compile(r"^json_schema\b"), "response_format.json_schema.schema"),
     (re.compile(r"^(?:settings\.)?hints\b"), "prompt"),
 )  # fmt: skip
 """Our names of fields, and OpenAI's."""
