@@ -78,7 +78,7 @@ class Sensorium:
     async def create(self, jobs: int) -> None:
         """Create as the room does for as many calls at once."""
         assert self._database is not None
-        store, free = PostgresJobStore(self._database), asyncio.Semaphore(AT_ONCE)
+        store = PostgresJobStore(self._database)
         new = NewJob(
             "acme",
             JobType.CAPTION_V1,
@@ -86,11 +86,13 @@ class Sensorium:
             (Blob("images/0", "image/png", b"x"),),
         )
 
-        async def one() -> None:
-            async with free:
+        async def call(times: int) -> None:
+            for _ in range(times):
                 await store.create(new)
 
-        await asyncio.gather(*(one() for _ in range(jobs)))
+        callers = min(jobs, AT_ONCE)
+        shares = [len(range(caller, jobs, callers)) for caller in range(callers)]
+        await asyncio.gather(*(call(share) for share in shares))
 
     async def drain_bare(self, jobs: int) -> float:
         """Create jobs, let pgbench claim and complete them, and tell how many each second."""

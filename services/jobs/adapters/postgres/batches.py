@@ -14,8 +14,10 @@ from services.chassis.errors import Unavailable
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_MOST: Final = 200
-"""So many: what one statement tells of fits into one notice, and it holds its locks briefly."""
+_MOST: Final = 100
+"""So many: half of what is under way in a busy room or worker, so that the other half goes
+on meanwhile. What one statement tells of fits into one notice, and it holds its locks briefly.
+"""
 
 
 @dataclass(eq=False, slots=True)
@@ -67,13 +69,21 @@ class Batches(Generic[Item, Result]):
             await self._writing
 
     async def _write_all(self) -> None:
+        batch: list[_Asked[Item, Result]] = []
+        told: Sequence[Result | Exception] = ()
         try:
             while self._waiting:
                 # Those who are ready at the same moment come along.
                 await asyncio.sleep(0)
-                if batch := self._next():
-                    told = asyncio.create_task(self._answer(batch), context=batch[0].context)
-                    await told
+                if following := self._next():
+                    writing = asyncio.create_task(
+                        self._told(following), context=following[0].context
+                    )
+                    # It is on its way before those of the last batch go on, who have much to do.
+                    await asyncio.sleep(0)
+                    _answer(batch, told)
+                    batch, told = following, await writing
+            _answer(batch, told)
         finally:
             self._writing = None
 
@@ -93,18 +103,20 @@ class Batches(Generic[Item, Result]):
         self._waiting.extendleft(reversed(later))
         return list(batch.values())
 
-    async def _answer(self, batch: Sequence[_Asked[Item, Result]]) -> None:
+    async def _told(self, batch: Sequence[_Asked[Item, Result]]) -> Sequence[Result | Exception]:
         try:
-            results = await self._write([asked.item for asked in batch])
+            return await self._write([asked.item for asked in batch])
         except Exception as failed:
             if len(batch) > 1 and not isinstance(failed, Unavailable):
-                for asked in batch:
-                    await self._answer([asked])
-                return
-            for asked in batch:
-                if not asked.answer.done():
-                    asked.answer.set_exception(failed)
-            return
-        for asked, result in zip(batch, results, strict=True):
-            if not asked.answer.done():
-                asked.answer.set_result(result)
+                return [told for asked in batch for told in await self._told([asked])]
+            return [failed] * len(batch)
+
+
+def _answer(batch: Sequence[_Asked[Item, Result]], told: Sequence[Result | Exception]) -> None:
+    for asked, result in zip(batch, told, strict=True):
+        if asked.answer.done():
+            continue
+        if isinstance(result, Exception):
+            asked.answer.set_exception(result)
+        else:
+            asked.answer.set_result(result)
