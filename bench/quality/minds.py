@@ -18,6 +18,7 @@ from services.chassis.errors import Internal, Precondition
 from services.engine.chat import Chat
 from services.engine.domain import Role, Sampling, Turn
 from services.engine.ports import Engine
+from services.jobs.pipelines.prompts import NEVER_SEEN
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 
@@ -63,7 +64,8 @@ class Mind:
         if kept is not None and kept.exists():
             for line in kept.read_text().splitlines():
                 read = json.loads(line)
-                self._told[read.pop("key")] = Told(**read)
+                key = read.pop("key")
+                self._told[key] = Told(**read)
         self.cost = Cost()
 
     async def extract(self, turns: Turns, schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -131,6 +133,8 @@ class Perfect:
         if "readable" in schema["properties"]:
             said = question.removeprefix("Description: ")
             return {"readable": said not in _every(wording.UNREADABLE)}
+        if NEVER_SEEN in question:
+            return {"same": False}
         activity, _, said = question.removeprefix("Activity: ").partition("\nObservation: ")
         return {"same": said in self._true[self._task[activity]]}
 

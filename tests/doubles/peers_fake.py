@@ -19,6 +19,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 from services.chassis import call
 from services.chassis.config import RoomConfig
 from services.chassis.server import Server
+from services.jobs.pipelines.prompts import NEVER_SEEN
 
 
 @dataclass
@@ -75,10 +76,10 @@ class FakePeers(
         observed = asked.partition("Observation: ")[2]
         [wanted] = json.loads(request.json_schema)["properties"]
         await self._answer("Extract", wanted, asked)
-        if observed:
+        if observed and NEVER_SEEN not in asked:
             self.judged.append(observed)
         answers = {
-            "same": self.word in observed,
+            "same": self.word in observed and NEVER_SEEN not in asked,
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": " no " not in observed,
             "severity": "medium",

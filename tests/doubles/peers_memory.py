@@ -2,6 +2,7 @@
 
 from services.chassis.errors import InvalidInput
 from services.jobs.content import Segment, Transcript
+from services.jobs.pipelines.prompts import NEVER_SEEN
 from services.jobs.pipelines.work import Peers, Work
 from services.jobs.ports.rooms import Frame, Sampled, Sight
 
@@ -35,6 +36,8 @@ class Mind:
         self.refuted = refuted
         """Words of sentences that bear out no claim."""
         self.severity = severity
+        self.agreed_with = ("answer",)
+        """Words of sentences that it agrees with, whatever it is asked."""
         self.blind = "dark"
         """Of what a picture that cannot be made out is said to be."""
         self.asked = []
@@ -43,9 +46,11 @@ class Mind:
 
     async def extract(self, turns, schema):
         question = turns[-1][1]
-        self.questions.append(question)
         observed = question.partition("Observation: ")[2]
         [field] = schema["properties"]
+        if NEVER_SEEN in question:
+            return {field: any(word in observed for word in self.agreed_with)}
+        self.questions.append(question)
         if field == "readable":
             return {field: self.blind not in question}
         self.asked.append(observed)

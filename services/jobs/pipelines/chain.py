@@ -3,9 +3,12 @@
 A picture errs now and then, so it is believed only as far as its neighbours let it: a chain of two
 states, on and off, that may change between two pictures, and the more likely so the longer nobody
 looked. The forward-backward algorithm gives, of each picture, how likely the state is on, and of
-each two that follow one another, how likely it changes there. How often it changes is learnt from
-the series itself: in one that seldom does, two pictures in a row may err. It knows no task and no
-words.
+each two that follow one another, how likely it changes there.
+
+How often the state changes and how often pictures err, in either state, is learnt from the series
+itself (Baum and Welch's algorithm, with what is thought beforehand as so many pictures): in one
+whose state seldom changes, or whose pictures often err, two errors in a row are possible. It knows
+no task and no words.
 """
 
 import math
@@ -17,16 +20,18 @@ Pair = tuple[float, float]
 """A figure for off and one for on."""
 
 RIGHT: Final = 0.95
-"""How often a picture that says something says what is so."""
+"""How often a picture that says something says what is so, before anything is learnt."""
 _CHANGE: Final = 0.06
-"""How likely the state changes between two pictures at the usual distance, before anything is
-learnt. With the figure above one picture is overruled by its neighbours, and two that agree are
-not. Both were found on training seeds of `bench.quality`."""
-_LEARNT_FROM: Final = 20.0
-"""How many distances of a series count as much as what was thought before."""
-_ROUNDS: Final = 4
+"""How likely the state changes between two pictures at the usual distance, before that. With the
+figure above one picture is overruled by its neighbours, and two that agree are not. All figures
+were found on training seeds of `bench.quality`."""
+_PICTURES: Final = 10.0
+"""How many pictures of a series count as much as what is thought of errors beforehand."""
+_DISTANCES: Final = 20.0
+"""How many of its distances count as much as what is thought of changes beforehand."""
+_ROUNDS: Final = 6
 """Of learning; further ones change nothing that counts."""
-_MOST_CHANGE: Final = 0.4
+_LEAST_RIGHT, _MOST_CHANGE = 0.6, 0.4
 _NEAR: Final = 3.0
 """A change over a longer distance tells nothing of how often there are some."""
 
@@ -43,25 +48,43 @@ class Beliefs:
     """Of each picture but the first, how likely it is off there and was on in the one before."""
 
 
+@dataclass(frozen=True)
+class _Rates:
+    right: Pair = (RIGHT, RIGHT)
+    """How often a picture is right while the state is off, and while it is on."""
+    change: float = _CHANGE
+
+
 def believe(says: Sequence[bool | None], distances: Sequence[float]) -> Beliefs:
     """Weigh what pictures say: yes, no, or nothing.
 
     `distances` are those from each picture to the next, in usual ones: at zero the state cannot
     change, at infinity the one tells nothing of the other.
     """
-    length = sum(it for it in distances if it <= _NEAR)
-    beliefs = _believe(says, distances, _CHANGE)
+    beliefs = _weighed(says, distances, _Rates())
     for _ in range(_ROUNDS):
-        changes = zip(beliefs.begins, beliefs.ends, distances, strict=True)
-        count = sum(begin + end for begin, end, distance in changes if distance <= _NEAR)
-        learnt = (_CHANGE * _LEARNT_FROM + count) / (_LEARNT_FROM + length)
-        beliefs = _believe(says, distances, min(learnt, _MOST_CHANGE))
+        beliefs = _weighed(says, distances, _learnt(says, distances, beliefs))
     return beliefs
 
 
-def _believe(says: Sequence[bool | None], distances: Sequence[float], rate: float) -> Beliefs:
-    seen = [_evidence(it) for it in says]
-    changes = [_change(rate, it) for it in distances]
+def _learnt(says: Sequence[bool | None], distances: Sequence[float], beliefs: Beliefs) -> _Rates:
+    heard = [(on, said) for on, said in zip(beliefs.on, says, strict=True) if said is not None]
+    off_right = _rate(sum(1 - on for on, said in heard if not said), sum(1 - on for on, _ in heard))
+    on_right = _rate(sum(on for on, said in heard if said), sum(on for on, _ in heard))
+    changes = zip(beliefs.begins, beliefs.ends, distances, strict=True)
+    count = sum(begin + end for begin, end, distance in changes if distance <= _NEAR)
+    length = sum(it for it in distances if it <= _NEAR)
+    change = (_CHANGE * _DISTANCES + count) / (_DISTANCES + length)
+    return _Rates((off_right, on_right), min(change, _MOST_CHANGE))
+
+
+def _rate(right: float, whole: float) -> float:
+    return max((RIGHT * _PICTURES + right) / (_PICTURES + whole), _LEAST_RIGHT)
+
+
+def _weighed(says: Sequence[bool | None], distances: Sequence[float], rates: _Rates) -> Beliefs:
+    seen = [_evidence(it, rates.right) for it in says]
+    changes = [_change(rates.change, it) for it in distances]
     forward: list[Pair] = []
     for index, (off, on) in enumerate(seen):
         before = _moved(forward[-1], changes[index - 1]) if index else (0.5, 0.5)
@@ -85,14 +108,14 @@ def _believe(says: Sequence[bool | None], distances: Sequence[float], rate: floa
     return Beliefs(tuple(on for _, on in states), tuple(begins), tuple(ends))
 
 
-def _evidence(says: bool | None) -> Pair:
+def _evidence(says: bool | None, right: Pair) -> Pair:
     match says:
         case None:
             return 1.0, 1.0
         case True:
-            return 1 - RIGHT, RIGHT
+            return 1 - right[0], right[1]
         case False:
-            return RIGHT, 1 - RIGHT
+            return right[0], 1 - right[1]
 
 
 def _change(rate: float, distance: float) -> float:

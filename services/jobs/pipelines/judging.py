@@ -24,9 +24,15 @@ def sentences(description: str) -> tuple[str, ...]:
 
 
 async def tells_of(reasoning: Reasoning, task: str, sentence: str) -> bool:
-    """Tell whether a sentence says that the task goes on."""
-    question = prompts.activity_question(task, sentence)
-    return bool(await _ask(reasoning, prompts.SAME_V2, question, "same"))
+    """Tell whether a sentence says that the task goes on.
+
+    One that tells of what no picture shows as well tells of nothing: it asks to be agreed with.
+    """
+    for activity, expected in ((task, True), (prompts.NEVER_SEEN, False)):
+        question = prompts.activity_question(activity, sentence)
+        if await _ask(reasoning, prompts.SAME_V2, question, "same") is not expected:
+            return False
+    return True
 
 
 async def is_readable(reasoning: Reasoning, description: str) -> bool:

@@ -118,6 +118,9 @@ SAME_V2: Final = Prompt(
     ),
 )
 
+NEVER_SEEN: Final = "A whale is playing the piano"
+"""An activity that is asked of as a control."""
+
 READABLE_V1: Final = Prompt(
     name="readable/1",
     system=(

@@ -11,7 +11,7 @@ from services.jobs.content import (
     TaskTimingInput,
     TranscriptionInput,
 )
-from services.jobs.pipelines import judging
+from services.jobs.pipelines import judging, prompts
 from services.jobs.pipelines.registry import PIPELINES
 from services.jobs.pipelines.steps import Steps
 from tests.doubles import peers_memory
@@ -136,6 +136,8 @@ async def test_a_task_that_is_not_seen_is_told_so(timed):
 
 class Listening(Mind):
     async def extract(self, turns, schema):
+        if prompts.NEVER_SEEN in turns[-1][1]:
+            return {"same": False}
         self.turns = turns
         return {"same": True, "hazard": "none", "there": True, "severity": "low"}
 
