@@ -318,3 +318,16 @@ async def test_connections_that_were_closed_at_rest_are_opened_anew(running: Run
     await way(running.engine)
     running.wire.drop()
     await way(running.engine)
+
+
+async def test_tokens_are_counted_or_it_is_told_that_they_are_not(running: Running) -> None:
+    kind = (await running.engine.capabilities()).kind
+    few = await running.engine.count_tokens("The shelf holds one box.")
+    many = await running.engine.count_tokens("The shelf holds one box. " * 50)
+    if kind in (EngineKind.LLAMA_CPP, EngineKind.VLLM):
+        assert few is not None
+        assert many is not None
+        assert 0 < few < many
+        assert await running.engine.count_tokens("") == 0
+    else:
+        assert (few, many) == (None, None)
