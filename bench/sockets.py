@@ -2,7 +2,7 @@
 base64 in JSON and as bytes, with their delay from the client to the room; the memory of sockets
 that are silent, and what thousands leave that come and go.
 
-Run as `python -m bench.sockets`; prints each figure beside its bar. The room
+Run as `python -m bench.sockets`; ends with 1 when a bar is missed. The room
 looks at no frame, but wants as many as one that does. Streams for a core are what the bridge's
 processor time for a frame allows. A frame that is wanted is up to 33 ms old when it is sent.
 """
@@ -13,6 +13,7 @@ import base64
 import gc
 import json
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +22,8 @@ import aiohttp
 import psutil
 import uvloop
 
-from bench import parts, questions, verdict
+from bench import parts, questions
+from bench.bars import Bars
 from bench.frame_sink import STAMP
 from sensorium.launcher import probes
 from services.chassis.process import open_many_files
@@ -30,6 +32,7 @@ FPS = 30
 WARM_SECONDS = 2.0
 IDLE = 5_000
 AT_ONCE = 50
+ROUNDS = 3
 BARS = {"base64 in JSON": 40, "bytes": 100}
 """How many streams one core has to carry."""
 GROWTH, IDLE_KILOBYTES, LEFT_KILOBYTES = 10.0, 40.0, 1.0
@@ -44,6 +47,7 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--idle", type=int, default=IDLE)
     given = parser.parse_args()
+    bars = Bars()
     open_many_files()
     gc.disable()
     picture = questions.photo(640, 480, quality=70)
@@ -52,11 +56,12 @@ async def main() -> None:
     for kind, encode in {"base64 in JSON": _json(picture), "bytes": _bytes(picture)}.items():
         for streams in given.streams:
             async with _bridge() as bridge:
-                await _measure(kind, encode, bridge, streams, given.seconds)
+                await _measure(bars, kind, encode, bridge, streams, given.seconds)
     async with _bridge() as bridge:
-        await _hold(bridge, given.idle)
+        await _hold(bars, bridge, given.idle)
     async with _bridge() as bridge:
-        await _come_and_go(bridge, _json(picture)(time.time()), given.idle)
+        await _come_and_go(bars, bridge, _json(picture)(time.time()), given.idle)
+    sys.exit(bars.close())
 
 
 def _json(picture: bytes) -> Encode:
@@ -98,7 +103,7 @@ async def _bridge() -> AsyncIterator[parts.Part]:
 
 
 async def _measure(
-    kind: str, encode: Encode, bridge: parts.Part, streams: int, seconds: float
+    bars: Bars, kind: str, encode: Encode, bridge: parts.Part, streams: int, seconds: float
 ) -> None:
     seconds_late: list[list[int]] = []
     sent = [0]
@@ -117,18 +122,26 @@ async def _measure(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     late = sorted(it for second in seconds_late for it in second)
-    halves = seconds_late[: len(seconds_late) // 2], seconds_late[len(seconds_late) // 2 :]
-    first, last = (statistics.median([it for second in half for it in second]) for half in halves)
-    each = spent / max(1, sent[0])
-    print(
-        f"{kind}, {streams} streams: {sent[0] / took:.0f} frames a second sent,"
-        f" {len(late) / took:.0f} wanted; {each * 1000:.2f} ms of the bridge for each sent;"
-        f" late p50 {late[len(late) // 2]} ms, p99 {late[len(late) * 99 // 100]} ms;"
-        f" load {psutil.getloadavg()[0]:.1f}"
+    if not late:
+        raise SystemExit(f"{kind}, {streams} streams: no frame arrived; the machine has no time")
+    middle = len(seconds_late) // 2
+    first, last = (
+        statistics.median(it for second in half for it in second)
+        for half in (seconds_late[:middle] or [late], seconds_late[middle:])
     )
-    verdict.at_least("streams for a core", 1 / each / FPS, BARS[kind], "")
+    each = spent / max(1, sent[0])
+    name = f"{kind}, {streams} streams"
+    carried = bars.at_least(name, 1 / each / FPS, BARS[kind], " for a core")
+    grown = ""
     if streams >= BARS[kind]:
-        verdict.at_most("growth of the delay's median", last - first, GROWTH, "ms")
+        grown = f", its median grown by {bars.at_most(name, last - first, GROWTH, ' ms')}"
+    print(
+        f"{name}: {carried}; {sent[0] / took:.0f} frames a second sent, {len(late) / took:.0f}"
+        f" wanted; {each * 1000:.2f} ms of the bridge for each sent; late p50"
+        f" {late[len(late) // 2]} ms, p99 {late[len(late) * 99 // 100]} ms{grown};"
+        f" load {psutil.getloadavg()[0]:.1f}",
+        flush=True,
+    )
 
 
 async def _stream(
@@ -158,7 +171,7 @@ async def _read(socket: aiohttp.ClientWebSocketResponse, late: list[list[int]]) 
         late += [json.loads(json.loads(message.data)["vlm_reply"])]
 
 
-async def _hold(bridge: parts.Part, count: int) -> None:
+async def _hold(bars: Bars, bridge: parts.Part, count: int) -> None:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
         warm = [await http.ws_connect(f"ws://{bridge.at}/vila") for _ in range(AT_ONCE)]
@@ -168,26 +181,29 @@ async def _hold(bridge: parts.Part, count: int) -> None:
             opening = (http.ws_connect(f"ws://{bridge.at}/vila") for _ in range(AT_ONCE))
             sockets += await asyncio.gather(*opening)
         each = (_memory(bridge) - before) / max(1, len(sockets))
-        print(f"{len(sockets)} idle sockets over {before / 1000:.0f} MB")
-        verdict.at_most("memory of each", each, IDLE_KILOBYTES, "KB")
+        told = bars.at_most("an idle socket", each, IDLE_KILOBYTES, " KB")
+        print(f"{len(sockets)} idle sockets over {before / 1000:.0f} MB, each {told}", flush=True)
         await asyncio.gather(*(it.close() for it in (*warm, *sockets)))
 
 
-async def _come_and_go(bridge: parts.Part, frame: str | bytes, count: int) -> None:
-    """Let thousands come, send and leave, each third without a word; and as many again."""
+async def _come_and_go(bars: Bars, bridge: parts.Part, frame: str | bytes, count: int) -> None:
+    """Let thousands come, send and leave, each third without a word; and as many again, twice."""
     held = []
     begun = time.monotonic()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
-        for _ in range(2):
+        for _ in range(ROUNDS):
             for _ in range(count // AT_ONCE):
                 await asyncio.gather(*(_visit(http, bridge, frame, at) for at in range(AT_ONCE)))
             await asyncio.sleep(WARM_SECONDS)
             held.append(_memory(bridge))
-    rate = 2 * count / (time.monotonic() - begun)
-    print(f"{2 * count} sockets came and went, {rate:.0f} a second; {held[1] / 1000:.0f} MB")
-    left = (held[1] - held[0]) / max(1, count)
-    verdict.at_most("left by each of the second half", left, LEFT_KILOBYTES, "KB")
+    rate = ROUNDS * count / (time.monotonic() - begun)
+    left = (held[-1] - held[-2]) / max(1, count)
+    told = bars.at_most("left by a socket", left, LEFT_KILOBYTES, " KB")
+    print(
+        f"{ROUNDS * count} sockets came and went, {rate:.0f} a second; {held[-1] / 1000:.0f} MB"
+        f" then; each of the last {count} left {told}"
+    )
 
 
 async def _visit(
