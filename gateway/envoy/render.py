@@ -23,6 +23,19 @@ WANTS_SOCKET: Final = {
 }
 """Matches a request for a WebSocket."""
 
+OPENAI_HEADERS: Final = [
+    "openai-organization",
+    "openai-project",
+    *(
+        f"x-stainless-{it}"
+        for it in (
+            *("arch", "helper-method", "lang", "os", "package-version", "poll-helper"),
+            *("retry-count", "runtime", "runtime-version", "timeout"),
+        )
+    ),
+]
+"""What OpenAI's client sends of itself, in browsers too; nothing here reads it."""
+
 
 def render(config: GatewayConfig) -> str:
     """Fill the template. Raises nothing that a checked configuration could cause."""
@@ -51,6 +64,7 @@ def render(config: GatewayConfig) -> str:
         sockets=[socket.path for socket in sockets()],
         lasting=[route for dialect in dialects() for route in dialect.routes if _lasts(route)],
         wants_socket=WANTS_SOCKET,
+        openai_headers=OPENAI_HEADERS,
         descriptors=base64.b64encode(described.SerializeToString(deterministic=True)).decode(),
         pages=_known(config) + (HERE / "pages.lua").read_text(),
         fields=_tables(described) + (HERE / "fields.lua").read_text(),

@@ -21,7 +21,7 @@ STRANGERS = (
     "http://localhost:3000@evil.example",
     "null",
 )
-PATHS = ("/api/v1/jobs", "/caption/generate", "/mesh/v1/jobs")
+PATHS = ("/api/v1/jobs", "/caption/generate", "/mesh/v1/jobs", "/v1/chat/completions")
 
 
 @in_module
@@ -56,7 +56,7 @@ async def test_a_page_that_may_call_is_told_how(edge, http, origin, path):
     assert told["access-control-allow-origin"] == origin
     assert told["access-control-allow-credentials"] == "true"
     assert "PUT" in told["access-control-allow-methods"]
-    assert {"authorization", "content-type"} <= set(
+    assert {"authorization", "content-type", "x-stainless-runtime"} <= set(
         told["access-control-allow-headers"].split(", ")
     )
     assert told["access-control-max-age"] == "3600"
