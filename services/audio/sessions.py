@@ -187,7 +187,8 @@ class Sessions:
         return place
 
     def _keep(self, place: _Place) -> None:
-        if place.session.failure:
+        # Why a session failed is lost on who is just writing to it, and asks by taking it up again.
+        if place.session.failure and place.session.failure.passes:
             self._forget(place.session.id)
             return
         loop = asyncio.get_running_loop()

@@ -15,10 +15,8 @@ from services.chassis.clock import Clock
 from services.chassis.errors import Exhausted, MeshError, TimedOut, Unavailable
 
 RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-PATIENCE_SECONDS: Final = 90.0
-"""How long the room may be away: less than it keeps a session."""
 OPENING_SECONDS: Final = 10.0
-"""How long it may be away before a session is open."""
+"""How long the room may be away before a session is open; then, for as long as it keeps one."""
 
 
 class Talk:
@@ -39,6 +37,7 @@ class Talk:
         self._clock = clock
         self._is_ready = False
         self._is_end_told = False
+        self._patience = OPENING_SECONDS
         self._failures = 0
         self._away_since = clock.monotonic()
 
@@ -66,6 +65,7 @@ class Talk:
         """Go on where the room wants to."""
         self.session_id = self._settings.session_id = ready.session_id
         self._settings.resume_token = ready.resume_token
+        self._patience = ready.kept_for.ToTimedelta().total_seconds()
         if self.was_ready:
             self.backlog.acknowledge(ready.next_offset)
             self.backlog.rewind()
@@ -106,8 +106,7 @@ class Talk:
     def _is_hopeless(self, lost: MeshError) -> bool:
         if isinstance(lost, Exhausted) and not self.was_ready:
             return True
-        patience = PATIENCE_SECONDS if self.was_ready else OPENING_SECONDS
-        return self._clock.monotonic() - self._away_since >= patience
+        return self._clock.monotonic() - self._away_since >= self._patience
 
     def _feed(self) -> Iterator[Action]:
         if not self._is_ready:

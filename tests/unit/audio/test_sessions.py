@@ -251,7 +251,18 @@ async def test_garbage_is_told_to_its_sender_and_harms_nobody_else(data, encodin
         assert refused.value.violations[0].field == "chunk"
         await beside
         assert neighbour.final.text == said([1, 2, 3, 4, 6, 7])
-        await wait_until(lambda: len(core._sessions) == 1)
+
+
+async def test_who_missed_why_a_session_failed_is_told_by_taking_it_up_again():
+    async with Audio(ToneTranscriber()) as core:
+        ready, stream = await opened(core, Chunk(b"no ogg" * 1_000), End(), asked=OGG)
+        with pytest.raises(InvalidInput):
+            [it async for it in stream]
+        again = Resumption(ready.session_id, ready.token)
+        for _ in range(2):
+            _, stream = await opened(core, asked=again)
+            with pytest.raises(InvalidInput, match="chunk"):
+                [it async for it in stream]
 
 
 async def test_nothing_said_is_an_empty_transcript():

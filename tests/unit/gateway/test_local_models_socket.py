@@ -57,7 +57,7 @@ class Player:
 
     def ready(self, offset=0, session_id="talk"):
         opened = pb.SessionReady(session_id=session_id, resume_token="t", next_offset=offset)
-        opened.kept_for.FromTimedelta(timedelta(minutes=2))
+        opened.kept_for.FromTimedelta(timedelta(seconds=90))
         self.told(ready=opened)
 
     def acknowledge(self, offset):
@@ -362,7 +362,7 @@ def test_a_resumable_client_is_told_its_token_and_what_is_held(play):
             "session_id": "talk",
             "resume_token": "t",
             "next_offset": 0,
-            "kept_seconds": 120.0,
+            "kept_seconds": 90.0,
         },
         {"type": "acknowledged", "offset": 8},
     ]
