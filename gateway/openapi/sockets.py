@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from gateway.bridge.session import Code, Socket
+from services.chassis import limits
 
 NAME: Final = "x-websockets"
+_MOST: Final = limits.SOCKET_MESSAGE_BYTES // limits.MEBIBYTE
 _MEANT: Final = {
     Code.NORMAL: "nothing is left to say",
     Code.GOING_AWAY: "the server goes away; connect again",
     Code.POLICY: "the key or the query is refused; do not come again with the same",
-    Code.TOO_LARGE: "a message was over the limit of 12 MiB",
+    Code.TOO_LARGE: f"a message was over the limit of {_MOST} MiB",
     Code.FAILED: "something failed inside the mesh",
     Code.TRY_AGAIN_LATER: "too much is open or held at once, or what was sent was not read",
 }

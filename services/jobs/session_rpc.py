@@ -26,6 +26,8 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         self, request_iterator: AsyncIterator[pb.AnalyzeAudioRequest], context: Context
     ) -> AsyncIterator[pb.AnalyzeAudioResponse]:
         """Hear a session, and tell what it comes to."""
+        # A client writes nothing before it knows that it is let in.
+        await context.send_initial_metadata(())
         first = await anext(request_iterator, None)
         if first is None or not first.HasField("settings"):
             raise InvalidInput.field(

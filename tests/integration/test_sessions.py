@@ -60,8 +60,15 @@ async def database(postgres_server):
 
 
 @asynccontextmanager
-async def mesh(database, *, bounds=BOUNDS, reasoning=None):
-    """The stub of a jobs room with an audio room, and a reasoning room unless its address says."""
+async def mesh(database, **options):
+    """The stub of a jobs room as `serving` serves it."""
+    async with serving(database, **options) as at, client.channel(at) as channel:
+        yield SessionServiceStub(channel)
+
+
+@asynccontextmanager
+async def serving(database, *, bounds=BOUNDS, reasoning=None):
+    """A jobs room with an audio room, and a reasoning room unless its address says."""
     mind = SessionMind(acts=ACTS)
     async with (
         test_audio.room(ToneTranscriber()) as audio,
@@ -79,9 +86,8 @@ async def mesh(database, *, bounds=BOUNDS, reasoning=None):
         async with (
             Closer(store, listener, analyst, bounds).running(),
             server.running() as at,
-            client.channel(at) as channel,
         ):
-            yield SessionServiceStub(channel)
+            yield at
 
 
 def said(data, *, begin=0, end=True, chunk=8_000, until=None, **settings):

@@ -39,6 +39,15 @@ took of a session, so that its clients may send a recording of 26 minutes at onc
 """
 MESSAGE_COST: Final = 256
 """What a message costs beside its audio."""
+ABOUT: Final = """
+Sessions of speech of the Local Models API, one after another. The client sends JSON, as text or as
+bytes: config (session_id, sample_rate, encoding, language, hints, resumable, resume_token),
+audio_chunk (data_b64), end_of_stream; or audio as it is, in binary messages. It is told ready, if
+it says nothing for a second; partial_result (text, tentative) while it is heard; final_result
+(text, analysis) at the end; warning and error (message, code). A resumable client is told session
+(session_id, resume_token, next_offset, kept_seconds) and acknowledged (offset). Who leaves has
+ended the session, unless it is resumable: /sessions/{session_id} tells what it came to.
+"""
 TOO_EARLY: Final = "too much audio came before its config; what does not fit is left out"
 NOTHING_SENT: Final = errors.Precondition("there is no session to end", remedy=REMEDY)
 
@@ -236,7 +245,7 @@ def socket(*, clock: Clock | None = None) -> Socket:
     def begin(query: Mapping[str, str]) -> LocalModelsSession:
         return LocalModelsSession(time)
 
-    return Socket(PATH, begin)
+    return Socket(PATH, begin, about=ABOUT)
 
 
 def _cost(message: Message) -> int:
