@@ -1,9 +1,11 @@
 """An engine that answers every chat with the same words, at once or after a fixed time: what is
-left is what lies before it. Run as `python -m bench.mock_engine HOST:PORT [SECONDS]`.
+left is what lies before it. Run as `python -m bench.mock_engine HOST:PORT [SECONDS [PARALLEL]]`.
+A question with a schema that asks for one true or false gets `false`.
 """
 
 import asyncio
 import json
+import re
 import sys
 from typing import Any
 
@@ -37,7 +39,9 @@ EVENTS = (
     )
     + b"data: [DONE]\n\n"
 )
+JUDGEMENT = re.compile(rb'"properties":\{"(\w+)":\{"type":"boolean"\}\}')
 SECONDS = web.AppKey("seconds", float)
+FREE = web.AppKey("free", asyncio.Semaphore)
 MODELS: dict[str, Any] = {"object": "list", "data": [{"id": "mock", "object": "model"}]}
 
 
@@ -45,7 +49,16 @@ async def _chat(request: web.Request) -> web.Response:
     body = await request.read()
     # No picture is so long without it: what it says is not read, because that would take time.
     streams = b'"stream":true' in body[:200] + body[-2_000:]
-    await asyncio.sleep(request.app[SECONDS])
+    judged = JUDGEMENT.search(body[:2_000])
+    if FREE in request.app:
+        async with request.app[FREE]:
+            await asyncio.sleep(request.app[SECONDS])
+    else:
+        await asyncio.sleep(request.app[SECONDS])
+    if judged:
+        said = json.dumps(json.dumps({judged[1].decode(): False})).encode()
+        answer = ANSWER.replace(b'"The shelf holds four red boxes."', said)
+        return web.Response(body=answer, content_type="application/json")
     if streams:
         return web.Response(body=EVENTS, content_type="text/event-stream")
     return web.Response(body=ANSWER, content_type="application/json")
@@ -63,6 +76,8 @@ def main() -> None:
     """Serve until a signal ends the process."""
     app = web.Application(client_max_size=1 << 27)
     app[SECONDS] = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+    if len(sys.argv) > 3 and int(sys.argv[3]):
+        app[FREE] = asyncio.Semaphore(int(sys.argv[3]))
     app.router.add_post("/v1/chat/completions", _chat)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/health", _health)

@@ -128,11 +128,15 @@ async def language(model: Path, alias: str, parallel: int = 2) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def mock(seconds: float = 0.0) -> AsyncIterator[Part]:
-    """Run an engine that answers after so many seconds for a block."""
+async def mock(seconds: float = 0.0, parallel: int = 0) -> AsyncIterator[Part]:
+    """Run an engine that answers after so many seconds for a block; others wait beside those that
+    it works on at once. Zero: as many as come.
+    """
     at = f"127.0.0.1:{free_port()}"
     ready = probes.http(f"http://{at}/health")
-    async with part(at, ("-m", "bench.mock_engine", at, str(seconds)), ready) as engine:
+    async with part(
+        at, ("-m", "bench.mock_engine", at, str(seconds), str(parallel)), ready
+    ) as engine:
         yield engine
 
 
