@@ -65,5 +65,7 @@ def _text_of(output: job_output_pb2.JobOutput) -> str:
             return output.surveillance_v1.summary
         case "video_summary_v1":
             return output.video_summary_v1.summary
+        case "session_report_v1":
+            return output.session_report_v1.summary
         case _:
             return output.transcription_v1.transcript.text

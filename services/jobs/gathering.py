@@ -22,6 +22,7 @@ from services.jobs.content import (
     Image,
     JobInput,
     JobOutput,
+    SessionReportInput,
     SurveillanceInput,
     TranscriptionInput,
     Video,
@@ -195,20 +196,32 @@ class Gatherer:
 
 
 def _wanted(given: JobInput) -> Sequence[_Wanted]:
+    named: list[_Wanted] = []
     match given:
         case TranscriptionInput():
-            named = [_Wanted(given.audio, given.uri, "the recording", is_picture=False)]
+            named = [_recording(given)]
         case VideoSummaryInput():
             named = [] if given.video is None else [_video(given.video)]
         case SurveillanceInput(video=Video() as video):
             named = [_video(video)]
+        case SessionReportInput(recording, _, images, film):
+            named = [] if recording is None else [_recording(recording)]
+            named += [] if film is None else [_video(film)]
+            named += _named(images)
         case _:
-            named = [
-                _Wanted(it.blob, it.uri, f"picture {index} ({it.id})", is_picture=True)
-                for index, it in enumerate(given.images)
-                if it.uri
-            ]
+            named = _named(given.images)
     return [it for it in named if it.uri and not it.uri.lower().startswith(SCHEME)]
+
+
+def _named(images: Sequence[Image]) -> list[_Wanted]:
+    return [
+        _Wanted(it.blob, it.uri, f"picture {index} ({it.id})", is_picture=True)
+        for index, it in enumerate(images)
+    ]
+
+
+def _recording(given: TranscriptionInput) -> _Wanted:
+    return _Wanted(given.audio, given.uri, "the recording", is_picture=False)
 
 
 def _video(video: Video) -> _Wanted:

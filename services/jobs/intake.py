@@ -19,6 +19,7 @@ from services.jobs.content import (
     Image,
     JobInput,
     JobType,
+    SessionReportInput,
     SurveillanceInput,
     TaskTimingInput,
     TranscriptionInput,
@@ -76,14 +77,7 @@ async def accept(
             images = await taking.pictures(given.images, given.domain, path)
             return taking.accepted(replace(given, images=images))
         case SurveillanceInput():
-            pictured = given.images or given.domain is not None
-            if pictured and given.video is not None:
-                raise InvalidInput.field(
-                    f"{path}.video",
-                    "stands beside pictures",
-                    remedy="send pictures or a video",
-                    code="VIDEO_AND_IMAGES",
-                )
+            pictured = _is_pictured(given, path)
             if given.video is not None:
                 return taking.accepted(replace(given, video=await taking.video(given.video, path)))
             if isinstance(instead_of, SurveillanceInput) and not pictured:
@@ -101,8 +95,40 @@ async def accept(
                 heard = replace(given, audio=instead_of.audio, uri=instead_of.uri)
                 return Accepted(heard, keeps=True)
             return taking.accepted(await taking.recording(given, path))
+        case SessionReportInput():
+            return await _session(given, instead_of, taking, path)
         case _:
             assert_never(given)
+
+
+async def _session(
+    given: SessionReportInput, instead_of: JobInput | None, taking: "_Taking", path: str
+) -> Accepted:
+    pictured = _is_pictured(given, path)
+    if given.recording is None and not pictured and given.video is None:
+        if not isinstance(instead_of, SessionReportInput):
+            raise _nothing(path, "a recording, pictures or a video", "NO_SESSION")
+        return Accepted(replace(instead_of, focus=given.focus), keeps=True)
+    images, video, recording = given.images, given.video, given.recording
+    if pictured:
+        images = await taking.pictures(images, given.domain, path)
+    if video is not None:
+        video = await taking.video(video, path)
+    if recording is not None:
+        recording = await taking.recording(recording, f"{path}.recording")
+    return taking.accepted(replace(given, images=images, video=video, recording=recording))
+
+
+def _is_pictured(given: SurveillanceInput | SessionReportInput, path: str) -> bool:
+    pictured = bool(given.images) or given.domain is not None
+    if pictured and given.video is not None:
+        raise InvalidInput.field(
+            f"{path}.video",
+            "stands beside pictures",
+            remedy="send pictures or a video",
+            code="VIDEO_AND_IMAGES",
+        )
+    return pictured
 
 
 def require_small(client_data: ClientData | None) -> None:

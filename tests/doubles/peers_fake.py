@@ -83,6 +83,7 @@ class FakePeers(
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": " no " not in observed,
             "severity": "medium",
+            "act": "other",
             "readable": "dark" not in asked,
         }
         response = reasoning_pb.ExtractResponse()

@@ -64,3 +64,11 @@ def _frames(samples, rate, sound):
     codec = sound.codec_context
     converter = av.AudioResampler(codec.format, codec.layout, rate, codec.frame_size or 1024)
     return [*converter.resample(whole), *converter.resample(None)]
+
+
+def decoded(data: bytes, rate: int = 16_000) -> NDArray[np.float32]:
+    """The samples of a recording of our own, mono."""
+    resampler = av.AudioResampler("flt", "mono", rate)
+    with av.open(io.BytesIO(data)) as file:
+        frames = [it for each in file.decode(audio=0) for it in resampler.resample(each)]
+    return np.concatenate([it.to_ndarray().ravel() for it in (*frames, *resampler.resample(None))])

@@ -13,6 +13,7 @@ from services.jobs.adapters.postgres import Database, PostgresJobStore
 from services.jobs.content import (
     Blob,
     JobType,
+    SessionReportInput,
     Severity,
     SurveillanceInput,
     TaskTimingInput,
@@ -81,6 +82,10 @@ def job_of(kind) -> NewJob:
         JobType.SURVEILLANCE_V1: (SurveillanceInput("", (), CLIP), film),
         JobType.VIDEO_SUMMARY_V1: (VideoSummaryInput(CLIP, ""), film),
         JobType.TRANSCRIPTION_V1: (TranscriptionInput("audio", "en"), heard),
+        JobType.SESSION_REPORT_V1: (
+            SessionReportInput(TranscriptionInput("audio", "en"), None, video=CLIP),
+            (*film, *heard),
+        ),
     }[kind]
     return NewJob(TENANT, kind, given, of_it)
 
@@ -135,6 +140,21 @@ async def test_a_video_is_summed_up_by_its_scenes(database, url, store, rooms, a
     assert (output.summary, output.duration_seconds) == ("1 scenes", 4.0)
 
 
+async def test_a_session_is_reported_on_by_ear_and_eye(database, url, store, rooms, address):
+    rooms.otherwise = "A spill on the floor."
+    job = await store.create(job_of(JobType.SESSION_REPORT_V1))
+    async with workers.working(database, url, address):
+        job = await workers.ended(store, job)
+    output = job.output
+    assert output.transcript.segments[0].start_seconds == 0.5
+    assert [(it.start_seconds, it.segment_index) for it in output.timeline] == [
+        *((0.0, None), (0.5, 0), (1.0, None), (2.0, None), (3.0, None)),
+    ]
+    [risk] = output.findings.risks
+    assert [it.image_id for it in risk.evidence] == [it.image_id for it in output.observations]
+    assert output.findings.summary == "2 scenes"
+
+
 async def test_what_is_no_video_fails_its_job_with_a_reason(database, url, store, address):
     blob = Blob("video", "application/octet-stream", b"no video at all")
     given = VideoSummaryInput(CLIP, "")
@@ -149,6 +169,7 @@ async def test_what_is_no_video_fails_its_job_with_a_reason(database, url, store
     ("kind", "rpc", "answers", "known", "count"),
     [
         (JobType.VIDEO_SUMMARY_V1, "Generate", 0, ["sample", "describe/3"], 5),
+        (JobType.SESSION_REPORT_V1, "Generate", 0, ["transcribe", "sample", "analyze/3"], 13),
         (JobType.SURVEILLANCE_V1, "Extract", 4, ["sample", "analyze/3", "claim/2", "check/0"], 10),
         (JobType.TASK_TIMING_V1, "Extract", 1, ["describe/3", "judge/0"], 7),
     ],
@@ -186,6 +207,7 @@ async def test_a_killed_job_goes_on_and_pays_for_nothing_twice(
         (JobType.VIDEO_SUMMARY_V1, "Generate"),
         (JobType.TASK_TIMING_V1, "Extract"),
         (JobType.TRANSCRIPTION_V1, "TranscribeUpload"),
+        (JobType.SESSION_REPORT_V1, "TranscribeUpload"),
     ],
 )
 async def test_a_cancelled_step_is_told_and_stops_within_two_seconds(

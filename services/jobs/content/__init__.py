@@ -15,6 +15,7 @@ from services.jobs.content.inputs import (
     CaptionInput,
     Draft,
     JobInput,
+    SessionReportInput,
     SurveillanceInput,
     TaskTimingInput,
     TimedTask,
@@ -25,6 +26,7 @@ from services.jobs.content.inputs import (
 from services.jobs.content.kinds import (
     INPUTS,
     OUTPUTS,
+    JobOutput,
     JobType,
 )
 from services.jobs.content.media import (
@@ -41,7 +43,6 @@ from services.jobs.content.outputs import (
     CaptionOutput,
     FoundRisk,
     Interruption,
-    JobOutput,
     Moment,
     Observation,
     Risk,
@@ -58,6 +59,7 @@ from services.jobs.content.outputs import (
     VlmOnlyOutput,
     Word,
 )
+from services.jobs.content.reports import SessionReportOutput, TimelineEntry
 
 __all__ = [
     "HELD",
@@ -88,6 +90,8 @@ __all__ = [
     "RiskFinding",
     "Scene",
     "Segment",
+    "SessionReportInput",
+    "SessionReportOutput",
     "Severity",
     "Sighting",
     "SurveillanceInput",
@@ -96,6 +100,7 @@ __all__ = [
     "TaskTimingInput",
     "TaskTimingOutput",
     "TimedTask",
+    "TimelineEntry",
     "Transcript",
     "TranscriptionInput",
     "TranscriptionOutput",

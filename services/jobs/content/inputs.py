@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.jobs.content.media import DomainQuery, Image, Video
 
@@ -96,6 +97,22 @@ class TranscriptionInput:
     """Where its bytes are, when they were not sent. Empty: they were."""
 
 
+@dataclass(frozen=True)
+class SessionReportInput:
+    """A session that was heard, seen or both."""
+
+    recording: TranscriptionInput | None
+    """None: nothing was heard, or the sound of the video."""
+    recording_time: datetime | None
+    """When the recording begins. None: when the first picture was taken."""
+    images: tuple[Image, ...] = ()
+    video: Video | None = None
+    focus: str = field(default="", repr=False)
+    """What to pay heed to. Empty: whatever happens."""
+    domain: DomainQuery | None = None
+    """Where more pictures lie. None: nowhere."""
+
+
 JobInput = (
     TaskTimingInput
     | CaptionInput
@@ -103,6 +120,7 @@ JobInput = (
     | SurveillanceInput
     | VideoSummaryInput
     | TranscriptionInput
+    | SessionReportInput
 )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from services.jobs.content.inputs import (
     CaptionInput,
     JobInput,
+    SessionReportInput,
     SurveillanceInput,
     TaskTimingInput,
     TranscriptionInput,
@@ -15,12 +16,22 @@ from services.jobs.content.inputs import (
 )
 from services.jobs.content.outputs import (
     CaptionOutput,
-    JobOutput,
     SurveillanceOutput,
     TaskTimingOutput,
     TranscriptionOutput,
     VideoSummaryOutput,
     VlmOnlyOutput,
+)
+from services.jobs.content.reports import SessionReportOutput
+
+JobOutput = (
+    TaskTimingOutput
+    | CaptionOutput
+    | VlmOnlyOutput
+    | SurveillanceOutput
+    | VideoSummaryOutput
+    | TranscriptionOutput
+    | SessionReportOutput
 )
 
 
@@ -39,6 +50,8 @@ class JobType(StrEnum):
     """What happens in a video."""
     TRANSCRIPTION_V1 = "transcription_v1"
     """What was said in a recording."""
+    SESSION_REPORT_V1 = "session_report_v1"
+    """What was said and seen in a session, and what follows from it."""
 
 
 INPUTS: Final[Mapping[JobType, type[JobInput]]] = {
@@ -48,6 +61,7 @@ INPUTS: Final[Mapping[JobType, type[JobInput]]] = {
     JobType.SURVEILLANCE_V1: SurveillanceInput,
     JobType.VIDEO_SUMMARY_V1: VideoSummaryInput,
     JobType.TRANSCRIPTION_V1: TranscriptionInput,
+    JobType.SESSION_REPORT_V1: SessionReportInput,
 }
 OUTPUTS: Final[Mapping[JobType, type[JobOutput]]] = {
     JobType.TASK_TIMING_V1: TaskTimingOutput,
@@ -56,4 +70,5 @@ OUTPUTS: Final[Mapping[JobType, type[JobOutput]]] = {
     JobType.SURVEILLANCE_V1: SurveillanceOutput,
     JobType.VIDEO_SUMMARY_V1: VideoSummaryOutput,
     JobType.TRANSCRIPTION_V1: TranscriptionOutput,
+    JobType.SESSION_REPORT_V1: SessionReportOutput,
 }

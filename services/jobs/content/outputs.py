@@ -222,13 +222,3 @@ class TranscriptionOutput:
     """A recording in words."""
 
     transcript: Transcript
-
-
-JobOutput = (
-    TaskTimingOutput
-    | CaptionOutput
-    | VlmOnlyOutput
-    | SurveillanceOutput
-    | VideoSummaryOutput
-    | TranscriptionOutput
-)

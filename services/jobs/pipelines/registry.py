@@ -6,6 +6,7 @@ from typing import Any, Final
 from services.jobs.content import JobOutput, JobType
 from services.jobs.pipelines import (
     caption_v1,
+    session_report_v1,
     surveillance_v1,
     task_timing_v1,
     transcription_v1,
@@ -19,6 +20,7 @@ Pipeline = Callable[[Any, Work], Awaitable[JobOutput]]
 
 PIPELINES: Final[dict[JobType, Pipeline]] = {
     JobType.CAPTION_V1: caption_v1.run,
+    JobType.SESSION_REPORT_V1: session_report_v1.run,
     JobType.SURVEILLANCE_V1: surveillance_v1.run,
     JobType.TASK_TIMING_V1: task_timing_v1.run,
     JobType.TRANSCRIPTION_V1: transcription_v1.run,

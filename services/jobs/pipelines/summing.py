@@ -5,6 +5,10 @@ then those summaries, until one is left.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from services.jobs.domain import Json
+from services.jobs.pipelines.prompts import line
+from services.jobs.pipelines.work import Work
+
 LINE_CHARS: Final = 600
 """The most of one line, and of one summary."""
 SUMMARY_TOKENS: Final = 160
@@ -12,6 +16,8 @@ SUMMARY_TOKENS: Final = 160
 _PART_CHARS: Final = 3000
 """Of lines in one prompt: at most that many tokens in any language, and several lines at least, so
 that each round of summaries is shorter than the last."""
+
+_FOCUS_CHARS: Final = 400
 
 SumUp = Callable[[int, Sequence[str]], Awaitable[Sequence[str]]]
 """Sums up each part of a level, in order."""
@@ -36,3 +42,20 @@ def parts(lines: Sequence[str]) -> list[str]:
         else:
             made.append(each)
     return made
+
+
+async def summed_up_in_steps(lines: Sequence[str], instruction: str, focus: str, work: Work) -> str:
+    """Sum up lines in recorded steps, `summarize/0/0` and so on: the level, and the part of it."""
+    heed = f" Pay heed to this: {line(focus)[:_FOCUS_CHARS]}" if focus else ""
+
+    async def summarize(part: str) -> Json:
+        turns = [("system", instruction + heed), ("user", part)]
+        said = await work.peers.reasoning.write(turns, most_tokens=SUMMARY_TOKENS)
+        return line(said)[:LINE_CHARS]
+
+    async def sum_up(level: int, parts: Sequence[str]) -> Sequence[str]:
+        return await work.steps.run_each(
+            f"summarize/{level}", parts, summarize, at_once=1, tell=str
+        )
+
+    return await summed_up(lines, sum_up)

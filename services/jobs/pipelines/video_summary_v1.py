@@ -7,20 +7,14 @@ small enough for a small model's context, and `summarize/1/0`, ... those summari
 left.
 """
 
-from collections.abc import Sequence
-from typing import Final
-
 from services.chassis.errors import InvalidInput
 from services.jobs.content import Scene, VideoSummaryInput, VideoSummaryOutput
-from services.jobs.domain import Json
 from services.jobs.pipelines import prompts, sampling
 from services.jobs.pipelines.observing import observe
 from services.jobs.pipelines.prompts import line
 from services.jobs.pipelines.scenes import scenes
-from services.jobs.pipelines.summing import LINE_CHARS, SUMMARY_TOKENS, summed_up
+from services.jobs.pipelines.summing import LINE_CHARS, summed_up_in_steps
 from services.jobs.pipelines.work import Work
-
-_FOCUS_CHARS: Final = 400
 
 
 async def run(given: VideoSummaryInput, work: Work) -> VideoSummaryOutput:
@@ -31,24 +25,9 @@ async def run(given: VideoSummaryInput, work: Work) -> VideoSummaryOutput:
     question = prompts.of_picture(prompts.PAY_HEED_V1, given.focus)
     seen = await observe(reel.frames, question, work)
     found = scenes(seen, reel.duration_seconds)
-    summary = await _summed_up([_line(it) for it in found], given.focus, work)
+    lines = [_line(it) for it in found]
+    summary = await summed_up_in_steps(lines, prompts.SUMMARY_V1, given.focus, work)
     return VideoSummaryOutput(seen, found, summary, reel.duration_seconds)
-
-
-async def _summed_up(lines: list[str], focus: str, work: Work) -> str:
-    heed = f" Pay heed to this: {line(focus)[:_FOCUS_CHARS]}" if focus else ""
-
-    async def summarize(part: str) -> Json:
-        turns = [("system", prompts.SUMMARY_V1 + heed), ("user", part)]
-        said = await work.peers.reasoning.write(turns, most_tokens=SUMMARY_TOKENS)
-        return line(said)[:LINE_CHARS]
-
-    async def sum_up(level: int, parts: Sequence[str]) -> Sequence[str]:
-        return await work.steps.run_each(
-            f"summarize/{level}", parts, summarize, at_once=1, tell=str
-        )
-
-    return await summed_up(lines, sum_up)
 
 
 def _line(scene: Scene) -> str:

@@ -12,6 +12,7 @@ from services.jobs.content import (
     Draft,
     Image,
     JobInput,
+    SessionReportInput,
     SurveillanceInput,
     TaskTimingInput,
     TimedTask,
@@ -60,10 +61,22 @@ def draft_from_pb(given: pb.JobInput) -> Draft:
             video, film = _video_from_pb(given.video_summary_v1, path)
             return Draft(VideoSummaryInput(video, given.video_summary_v1.focus), film)
         case "transcription_v1":
-            speech = given.transcription_v1
-            key = "audio" if speech.audio or speech.uri else ""
-            given_speech = TranscriptionInput(key, speech.language, speech.uri)
-            return Draft(given_speech, {"audio": speech.audio})
+            return Draft(*_recording_from_pb(given.transcription_v1))
+        case "session_report_v1":
+            report = given.session_report_v1
+            images, data = _images_from_pb(report.images, path)
+            video, film = _video_from_pb(report, path)
+            recording, speech = None, dict[str, bytes]()
+            if report.HasField("recording"):
+                recording, speech = _recording_from_pb(report.recording)
+            time = None
+            if report.HasField("recording_time"):
+                time = time_from_pb(report.recording_time, f"{path}.recording_time")
+            domain = _domain_from_pb(report)
+            return Draft(
+                SessionReportInput(recording, time, images, video, report.focus, domain),
+                {**data, **film, **speech},
+            )
         case _:
             raise InvalidInput.field("input", "is empty", remedy="set the field of the job's type")
 
@@ -103,8 +116,18 @@ def input_to_pb(given: JobInput) -> pb.JobInput:
         case VideoSummaryInput(video, focus):
             summed_up = pb.VideoSummaryInput(video=_video_to_pb(video), focus=focus)
             return pb.JobInput(video_summary_v1=summed_up)
-        case TranscriptionInput(_, language, uri):
-            return pb.JobInput(transcription_v1=pb.TranscriptionInput(language=language, uri=uri))
+        case TranscriptionInput():
+            return pb.JobInput(transcription_v1=_recording_to_pb(given))
+        case SessionReportInput(recording, time, images, video, focus, domain):
+            report = pb.SessionReportInput(
+                recording=None if recording is None else _recording_to_pb(recording),
+                recording_time=time_to_pb(time),
+                images=map(_image_to_pb, images),
+                video=_video_to_pb(video),
+                focus=focus,
+                domain=_domain_to_pb(domain),
+            )
+            return pb.JobInput(session_report_v1=report)
 
 
 def _images_from_pb(
@@ -121,8 +144,19 @@ def _images_from_pb(
     return tuple(read), data
 
 
+def _recording_from_pb(
+    given: pb.TranscriptionInput,
+) -> tuple[TranscriptionInput, dict[str, bytes]]:
+    key = "audio" if given.audio or given.uri else ""
+    return TranscriptionInput(key, given.language, given.uri), {"audio": given.audio}
+
+
+def _recording_to_pb(given: TranscriptionInput) -> pb.TranscriptionInput:
+    return pb.TranscriptionInput(language=given.language, uri=given.uri)
+
+
 def _video_from_pb(
-    given: pb.SurveillanceInput | pb.VideoSummaryInput, path: str
+    given: pb.SurveillanceInput | pb.VideoSummaryInput | pb.SessionReportInput, path: str
 ) -> tuple[Video | None, Mapping[str, bytes]]:
     if not given.HasField("video"):
         return None, {}
@@ -150,7 +184,11 @@ def _video_to_pb(video: Video | None) -> video_pb2.Video | None:
 
 
 def _domain_from_pb(
-    given: pb.TaskTimingInput | pb.CaptionInput | pb.VlmOnlyInput | pb.SurveillanceInput,
+    given: pb.TaskTimingInput
+    | pb.CaptionInput
+    | pb.VlmOnlyInput
+    | pb.SurveillanceInput
+    | pb.SessionReportInput,
 ) -> DomainQuery | None:
     if not given.HasField("domain"):
         return None

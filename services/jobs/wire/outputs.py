@@ -12,13 +12,16 @@ from services.jobs.content import (
     Moment,
     Observation,
     Scene,
+    SessionReportOutput,
     SurveillanceOutput,
     Task,
     TaskTimingOutput,
+    TimelineEntry,
     TranscriptionOutput,
     VideoSummaryOutput,
     VlmOnlyOutput,
 )
+from services.jobs.wire.findings import fields_of
 from services.jobs.wire.risks import risk_to_pb
 from services.jobs.wire.times import seconds_to_pb, time_to_pb
 from services.jobs.wire.transcripts import transcript_to_pb
@@ -66,6 +69,23 @@ def output_to_pb(output: JobOutput) -> pb.JobOutput:
         case TranscriptionOutput(transcript):
             speech = pb.TranscriptionOutput(transcript=transcript_to_pb(transcript))
             return pb.JobOutput(transcription_v1=speech)
+        case SessionReportOutput(transcript, observations, timeline, found):
+            report = pb.SessionReportOutput(
+                transcript=None if transcript is None else transcript_to_pb(transcript),
+                observations=map(_observation_to_pb, observations),
+                timeline=map(_entry_to_pb, timeline),
+                **fields_of(found),
+            )
+            return pb.JobOutput(session_report_v1=report)
+
+
+def _entry_to_pb(entry: TimelineEntry) -> pb.TimelineEntry:
+    return pb.TimelineEntry(
+        start_offset=seconds_to_pb(entry.start_seconds),
+        end_offset=seconds_to_pb(entry.end_seconds),
+        segment_index=entry.segment_index,
+        observation_index=entry.observation_index,
+    )
 
 
 def _observation_to_pb(seen: Observation) -> pb.Observation:

@@ -58,6 +58,7 @@ def test_a_cancelled_job_is_told_as_failed():
         ({"task_timing_v1": output_pb.TaskTimingOutput(summary="done")}, "done"),
         ({"surveillance_v1": output_pb.SurveillanceOutput(summary="a spill")}, "a spill"),
         ({"video_summary_v1": output_pb.VideoSummaryOutput(summary="an aisle")}, "an aisle"),
+        ({"session_report_v1": output_pb.SessionReportOutput(summary="a talk")}, "a talk"),
         (
             {
                 "transcription_v1": output_pb.TranscriptionOutput(

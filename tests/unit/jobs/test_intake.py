@@ -7,9 +7,11 @@ from services.jobs.content import (
     Draft,
     Image,
     JobType,
+    SessionReportInput,
     SurveillanceInput,
     TaskTimingInput,
     TimedTask,
+    TranscriptionInput,
     Video,
     VideoSummaryInput,
     VlmOnlyInput,
@@ -24,8 +26,8 @@ IMAGES = (Image("b", None, "images/0"), Image("", None, "images/1"))
 DATA = {"images/0": scene_png(), "images/1": scene_png(), "video": b"moving"}
 
 
-def draft(given):
-    return Draft(given, DATA)
+def draft(given, data=DATA):
+    return Draft(given, data)
 
 
 async def refused(kind, given, data=DATA):
@@ -80,6 +82,20 @@ async def test_a_video_is_kept_as_it_came():
         assert [(it.key, it.data) for it in accepted.blobs] == [("video", b"moving")]
 
 
+async def test_a_session_takes_a_recording_beside_what_was_seen():
+    given = SessionReportInput(TranscriptionInput("audio", "en"), None, video=FILM)
+    data = {"audio": b"spoken", "video": b"moving"}
+    accepted = await intake.accept(JobType.SESSION_REPORT_V1, draft(given, data), doors=DOORS)
+    assert accepted.input == given
+    assert {(it.key, it.data) for it in accepted.blobs} == set(data.items())
+
+
+async def test_a_session_with_nothing_in_it_is_refused():
+    given = SessionReportInput(None, None)
+    code, _ = await refused(JobType.SESSION_REPORT_V1, given)
+    assert code == "NO_SESSION"
+
+
 async def test_a_video_beside_pictures_is_refused():
     given = SurveillanceInput("", IMAGES, FILM)
     assert await refused(JobType.SURVEILLANCE_V1, given) == (
@@ -95,11 +111,19 @@ async def test_a_video_beside_pictures_is_refused():
         (JobType.VLM_ONLY, VlmOnlyInput("?", ()), ("NO_IMAGES", "images")),
         (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(None, ""), ("NO_VIDEO", "video")),
         (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(FILM, ""), ("NO_VIDEO", "video")),
+        (
+            JobType.SESSION_REPORT_V1,
+            SessionReportInput(TranscriptionInput("", ""), None),
+            ("NO_AUDIO", "recording.audio"),
+        ),
     ],
 )
 async def test_a_job_with_nothing_to_look_at_is_refused(kind, given, told):
     code, field = told
-    assert await refused(kind, given, {"video": b""}) == (code, f"input.{kind}.{field}")
+    assert await refused(kind, given, {"video": b"", "audio": b""}) == (
+        code,
+        f"input.{kind}.{field}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,6 +132,11 @@ async def test_a_job_with_nothing_to_look_at_is_refused(kind, given, told):
         (JobType.SURVEILLANCE_V1, SurveillanceInput("spills"), SurveillanceInput("", (), FILM)),
         (JobType.SURVEILLANCE_V1, SurveillanceInput("spills"), SurveillanceInput("", IMAGES)),
         (JobType.VIDEO_SUMMARY_V1, VideoSummaryInput(None, "x"), VideoSummaryInput(FILM, "")),
+        (
+            JobType.SESSION_REPORT_V1,
+            SessionReportInput(None, None, focus="x"),
+            SessionReportInput(TranscriptionInput("audio", ""), None, video=FILM),
+        ),
     ],
 )
 async def test_a_retry_that_brings_nothing_to_look_at_keeps_what_there_was(kind, given, earlier):

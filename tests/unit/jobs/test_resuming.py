@@ -7,6 +7,7 @@ import pytest
 from services.jobs.content import (
     CaptionInput,
     JobType,
+    SessionReportInput,
     SurveillanceInput,
     TaskTimingInput,
     TranscriptionInput,
@@ -33,6 +34,9 @@ INPUTS = {
     JobType.SURVEILLANCE_V1: SurveillanceInput("", (), Video("", None, "images/0")),
     JobType.VIDEO_SUMMARY_V1: VideoSummaryInput(Video("", None, "images/0"), ""),
     JobType.TRANSCRIPTION_V1: TranscriptionInput("images/0", "en"),
+    JobType.SESSION_REPORT_V1: SessionReportInput(
+        TranscriptionInput("images/0", "en"), None, images(3)
+    ),
 }
 STEPS = {
     JobType.CAPTION_V1: [f"describe/{n}" for n in range(3)],
@@ -55,6 +59,14 @@ STEPS = {
         "summarize/0/0",
     ],
     JobType.TRANSCRIPTION_V1: ["transcribe"],
+    JobType.SESSION_REPORT_V1: [
+        "transcribe",
+        *(f"analyze/{n}" for n in range(3)),
+        *(f"claim/{n}" for n in range(5)),
+        *(f"check/{n}" for n in range(3)),
+        *(f"rate/{n}" for n in range(2)),
+        "summarize/0/0",
+    ],
 }
 """Their names are kept by jobs that are under way when a worker is replaced by a newer one."""
 KILLS = [(kind, after) for kind, keys in STEPS.items() for after in range(len(keys))]

@@ -12,9 +12,13 @@ from services.jobs import record, wire
 from services.jobs.content import (
     INPUTS,
     OUTPUTS,
+    ActionItem,
     Boundary,
     CaptionInput,
     CaptionOutput,
+    Evidence,
+    Finding,
+    Findings,
     FoundRisk,
     Image,
     Interruption,
@@ -22,8 +26,11 @@ from services.jobs.content import (
     Moment,
     Observation,
     Risk,
+    RiskFinding,
     Scene,
     Segment,
+    SessionReportInput,
+    SessionReportOutput,
     Severity,
     Sighting,
     SurveillanceInput,
@@ -32,6 +39,7 @@ from services.jobs.content import (
     TaskTimingInput,
     TaskTimingOutput,
     TimedTask,
+    TimelineEntry,
     Transcript,
     TranscriptionInput,
     TranscriptionOutput,
@@ -61,7 +69,18 @@ MOMENT = Moment(
 FRAME = Observation("frame-1500", NOON, "a spill", 1.5)
 SPILL = FoundRisk(Risk("A spill.", Severity.HIGH), ("front", "1"), NOON, None)
 FILM = Video("clip", NOON, "video", 2.5, 40)
-SPEECH = Transcript("hello", (Segment(0.5, 2.25, "hello", "S1"),), "en", 3.5, True)
+SPEECH = Transcript(
+    "hello", (Segment(0.5, 2.25, "hello", "S1"),), "en", 3.5, speakers_told_apart=True
+)
+EVIDENCE = (Evidence("hello", 0.5, 2.25, "S1"), Evidence("a spill", 1.0, 1.0, image_id="front"))
+FINDINGS = Findings(
+    "short",
+    (Finding("hello", EVIDENCE),),
+    (Finding("who?", EVIDENCE),),
+    (ActionItem("Go", "Go there.", ("walk",), "S1", EVIDENCE),),
+    (RiskFinding(Risk("A spill.", Severity.HIGH), EVIDENCE),),
+    1,
+)
 CASES = {
     JobType.CAPTION_V1: (
         CaptionInput("why?", (Image("front", NOON, "images/0"), Image("1", None, "images/1"))),
@@ -91,6 +110,21 @@ CASES = {
         TranscriptionInput("audio", "en"),
         TranscriptionOutput(SPEECH),
     ),
+    JobType.SESSION_REPORT_V1: (
+        SessionReportInput(
+            TranscriptionInput("audio", "en"),
+            NOON,
+            (Image("front", NOON, "images/0"),),
+            None,
+            "people",
+        ),
+        SessionReportOutput(
+            SPEECH,
+            (SEEN,),
+            (TimelineEntry(0.5, 2.25, segment_index=0), TimelineEntry(1.0, 1.0, None, 0)),
+            FINDINGS,
+        ),
+    ),
 }
 
 
@@ -113,6 +147,8 @@ def test_an_input_is_written_as_it_was_read_but_for_its_bytes(kind, job):
     again = wire.draft_from_pb(written).input
     if isinstance(again, TranscriptionInput):
         assert again == replace(given, audio="")
+    elif isinstance(again, SessionReportInput):
+        assert again == replace(given, recording=TranscriptionInput("", "en"))
     else:
         assert again == given
 

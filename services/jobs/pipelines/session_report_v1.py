@@ -1,0 +1,187 @@
+"""Reports on a session that was heard, seen or both.
+
+Input: the recording and when it begins, pictures or a video, and what to pay heed to. Output: what
+was said, what was seen, both on one timeline, and what follows: a summary, decisions, open
+questions, action items and risks, each with what it rests on, of either sense. Steps:
+
+- `transcribe`, of the recording, or of the video's sound;
+- those of `surveillance_v1`, for what is seen and the risks in it;
+- `act/0`, `holds/0`, `answered/0`, `task/0`, `harm/0`, ...: the questions of `analysis`;
+- `summarize/0/0`, ... sum up the timeline part by part.
+
+The session's start is that of the recording or the video; else the first picture's time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from services.chassis.errors import InvalidInput
+from services.jobs import record
+from services.jobs.analysis import core as analysis
+from services.jobs.content import (
+    Evidence,
+    Findings,
+    FoundRisk,
+    Observation,
+    RiskFinding,
+    SessionReportInput,
+    SessionReportOutput,
+    Severity,
+    SurveillanceInput,
+    SurveillanceOutput,
+    TimelineEntry,
+    Transcript,
+)
+from services.jobs.domain import Json
+from services.jobs.pipelines import session_prompts, surveillance_v1
+from services.jobs.pipelines.prompts import Prompt, line
+from services.jobs.pipelines.summing import LINE_CHARS, summed_up_in_steps
+from services.jobs.pipelines.work import Work
+
+_AT_ONCE: Final = 2
+_SILENT: Final = "AUDIO_MISSING"
+_ORDER: Final = tuple(Severity)
+_NOTHING_SEEN: Final = SurveillanceOutput((), (), "", 0)
+
+
+async def run(given: SessionReportInput, work: Work) -> SessionReportOutput:
+    """Listen, look, and report."""
+    transcript = await _heard(given, work)
+    watched = await _watched(given, work)
+    times = _times(given, watched.observations)
+    found = Findings()
+    if transcript is not None:
+        found = await analysis.findings(transcript, _Recorded(work))
+    seen = [_risk(it, watched.observations, times) for it in watched.risks]
+    timeline = _timeline(transcript, times)
+    lines = _lines(timeline, transcript, watched.observations)
+    summary = ""
+    if lines:
+        summary = await summed_up_in_steps(lines, session_prompts.RECAP_V1, given.focus, work)
+    findings = replace(
+        found,
+        summary=summary,
+        risks=tuple(sorted((*found.risks, *seen), key=_badness, reverse=True)),
+        dropped_claims=found.dropped_claims + watched.dropped_claims,
+    )
+    return SessionReportOutput(transcript, watched.observations, timeline, findings)
+
+
+async def _heard(given: SessionReportInput, work: Work) -> Transcript | None:
+    key, language = "", ""
+    if given.recording is not None:
+        key, language = given.recording.audio, given.recording.language
+    elif given.video is not None:
+        key = given.video.blob
+    if not key:
+        return None
+
+    async def transcribe() -> Json:
+        recording = await work.blob(key)
+        try:
+            return record.dump(await work.peers.audio.transcribe(recording, language))
+        except InvalidInput as error:
+            if given.recording is not None or error.code != _SILENT:
+                raise
+            return None  # A video without sound is a session without sound.
+
+    await work.steps.plan("transcribe")
+    told = await work.steps.run("transcribe", transcribe, tell=lambda it: it["text"] if it else "")
+    return None if told is None else record.load(Transcript, told)
+
+
+async def _watched(given: SessionReportInput, work: Work) -> SurveillanceOutput:
+    if not given.images and given.video is None:
+        return _NOTHING_SEEN
+    return await surveillance_v1.run(SurveillanceInput("", given.images, given.video), work)
+
+
+class _Recorded:
+    """Asks in recorded steps."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def each(self, name: str, prompt: Prompt, questions: Sequence[str]) -> Sequence[Any]:
+        """Answer each question of a kind."""
+
+        async def ask(question: str) -> Json:
+            turns = prompt.turns(question)
+            return prompt.answer(await self._work.peers.reasoning.extract(turns, prompt.schema))
+
+        return await self._work.steps.run_each(name, questions, ask, at_once=_AT_ONCE, tell=str)
+
+
+def _times(given: SessionReportInput, seen: Sequence[Observation]) -> list[float | None]:
+    """When each picture was taken, in seconds from the session's start. None: unknown."""
+    taken = [it.capture_time for it in seen if it.capture_time is not None]
+    start = given.recording_time or min(taken, default=None)
+
+    def time(it: Observation) -> float | None:
+        if it.offset_seconds is not None:
+            return it.offset_seconds
+        return _since(start, it.capture_time)
+
+    return [time(it) for it in seen]
+
+
+def _since(start: datetime | None, taken: datetime | None) -> float | None:
+    return None if start is None or taken is None else (taken - start).total_seconds()
+
+
+def _timeline(
+    transcript: Transcript | None, times: Sequence[float | None]
+) -> tuple[TimelineEntry, ...]:
+    said = [
+        TimelineEntry(it.start_seconds, it.end_seconds, segment_index=place)
+        for place, it in enumerate(transcript.segments if transcript else ())
+    ]
+    seen = [
+        TimelineEntry(time, time, observation_index=place)
+        for place, time in enumerate(times)
+        if time is not None
+    ]
+    return tuple(sorted((*said, *seen), key=lambda it: it.start_seconds))
+
+
+def _lines(
+    timeline: Sequence[TimelineEntry],
+    transcript: Transcript | None,
+    seen: Sequence[Observation],
+) -> list[str]:
+    """What was said, and what was seen where it changes; what has no time comes last."""
+    placed = [it.observation_index for it in timeline if it.observation_index is not None]
+    looks = [*placed, *(it for it in range(len(seen)) if it not in set(placed))]
+    changes = {
+        look
+        for before, look in zip([None, *looks], looks, strict=False)
+        if before is None or seen[before].text != seen[look].text
+    }
+    lines = []
+    for entry in timeline:
+        if entry.segment_index is not None and transcript is not None:
+            segment = transcript.segments[entry.segment_index]
+            who = segment.speaker or "somebody"
+            lines.append(f"{entry.start_seconds:.0f} s, {who} says: {line(segment.text)}")
+        elif entry.observation_index in changes:
+            text = seen[entry.observation_index].text
+            lines.append(f"{entry.start_seconds:.0f} s, seen: {line(text)}")
+    lines += [f"seen: {line(seen[it].text)}" for it in looks[len(placed) :] if it in changes]
+    return [it[:LINE_CHARS] for it in lines]
+
+
+def _risk(
+    found: FoundRisk, seen: Sequence[Observation], times: Sequence[float | None]
+) -> RiskFinding:
+    of_id = {it.image_id: (it, time) for it, time in zip(seen, times, strict=True)}
+    evidence = tuple(
+        Evidence(it.text, time, time, image_id=it.image_id)
+        for it, time in (of_id[image_id] for image_id in found.evidence_image_ids)
+    )
+    return RiskFinding(found.risk, evidence)
+
+
+def _badness(found: RiskFinding) -> int:
+    return _ORDER.index(found.risk.severity)
