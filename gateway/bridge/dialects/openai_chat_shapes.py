@@ -5,7 +5,7 @@ What OpenAI has and this mesh has not may be sent as long as it asks for nothing
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import from_json
 
 from gateway.bridge.dialects import openai_errors as wrong
@@ -56,11 +56,19 @@ class Part(wrong.Shape):
 _Parts = Annotated[list[Part], Field(min_length=1, max_length=128, fail_fast=True)]
 
 
+def _kind(content: Any) -> str:
+    # Else what is wrong with a part would be told as that the whole is no text.
+    return "content/text" if isinstance(content, str) else "content/parts"
+
+
 class Message(wrong.Shape):
     """One turn of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | _Parts
+    content: Annotated[
+        Annotated[str, Tag("content/text")] | Annotated[_Parts, Tag("content/parts")],
+        Discriminator(_kind),
+    ]
     name: str | None = None
 
     @model_validator(mode="before")
@@ -107,7 +115,7 @@ class Asked(wrong.Shape):
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     seed: int | None = Field(default=None, ge=-_INT32, lt=_INT32)
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(max_length=8)] | None = None
     response_format: ResponseFormat | None = None
 
 

@@ -5,7 +5,8 @@ are checked: a field that is wrong or unknown is named.
 import re
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from gateway.bridge.answers import json_response, retry_header, status_of
 from gateway.bridge.exchange import Response
@@ -38,6 +39,7 @@ _OURS: Final = (
 _AUDIO: Final = re.compile(r"^(?:audio|chunk)\b")
 
 
+_SHOWN: Final = 64
 _TAG: Final = re.compile(r"[./]")
 """What only the names of types have in them, which stand beside the path."""
 
@@ -46,6 +48,17 @@ class Shape(BaseModel):
     """What a client sends: a field that it has not is refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_every_name(cls, sent: Any) -> Any:
+        # To note each of a million unknown names would take gigabytes: the first is enough.
+        if isinstance(sent, dict):
+            known = {it.alias or name for name, it in cls.model_fields.items()}
+            for name in sent:
+                if name not in known:
+                    raise PydanticCustomError("extra_forbidden", "unknown", {"name": name})
+        return sent
 
 
 class Trouble(BaseModel):
@@ -91,9 +104,10 @@ def read(model: type[Model], sent: Any) -> Model:
         return model.model_validate(sent)
     except ValidationError as wrong:
         # What was sent is not sent back: it may be megabytes, and a picture.
-        first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
+        first = wrong.errors(include_url=False, include_input=False)[0]
         problem, code = _MISTAKES.get(first["type"], (first["msg"], "INVALID_VALUE"))
-        if not (path := _path(first["loc"])):
+        unknown = str(first.get("ctx", {}).get("name", ""))[:_SHOWN]
+        if not (path := _path(first["loc"], unknown)):
             raise errors.InvalidInput(f"the request cannot be read: {problem}", code=code) from None
         raise errors.InvalidInput.field(path, problem, code=code) from None
 
@@ -105,14 +119,14 @@ def unsupported(param: str, remedy: str) -> errors.InvalidInput:
     )
 
 
-def _path(place: tuple[int | str, ...]) -> str:
+def _path(place: tuple[int | str, ...], unknown: str) -> str:
     path = ""
     for it in place:
         if isinstance(it, int):
             path += f"[{it}]"
         elif not _TAG.search(it):
             path += f".{it}"
-    return path.removeprefix(".")
+    return f"{path}.{unknown}".strip(".") if unknown else path.removeprefix(".")
 
 
 def _renamed(text: str, audio: str) -> str:

@@ -246,6 +246,9 @@ def test_a_stream_that_breaks_off_says_so_and_is_not_done():
         (asked(n=2), "n", "unsupported_parameter"),
         (asked(logprobs=True), "logprobs", "unsupported_parameter"),
         (asked(top_k=3), "top_k", "unknown_parameter"),
+        (asked(**{"x" * 99: 1}), "x" * 64, "unknown_parameter"),
+        (asked(picture(size=3)), "messages[0].content[0].image_url.size", "unknown_parameter"),
+        (asked(**{f"x{i}": 1 for i in range(200_000)}), "x0", "unknown_parameter"),
         (asked(temperature=3), "temperature", "invalid_value"),
         (asked(max_tokens=0), "max_tokens", "invalid_value"),
         (asked(seed=2**40), "seed", "invalid_value"),
@@ -268,8 +271,8 @@ def test_what_is_wrong_inside_a_message_is_named():
     sent = asked({"type": "input_audio", "input_audio": {}})
     status, error = refused(sent)
     assert status == 400
-    assert error["param"].startswith("messages[0].content")
-    tool = {"role": "tool", "content": "x", "tool_call_id": "1"}
+    assert error["param"] == "messages[0].content[0].input_audio"
+    tool = {"role": "tool", "content": "x"}
     assert refused(asked(messages=[tool]))[1]["param"] == "messages[0].role"
 
 
