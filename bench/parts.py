@@ -17,6 +17,7 @@ from pathlib import Path
 from sensorium import tether
 from sensorium.launcher import probes
 from sensorium.launcher.program import Probe
+from tests.doubles import engine_vllm
 
 AISLE = Path(__file__).parents[1] / "models/aisle/weights"
 START_SECONDS = 120.0
@@ -128,6 +129,22 @@ async def language(model: Path, alias: str, parallel: int = 2) -> AsyncIterator[
 
 
 @asynccontextmanager
+async def vllm(python: str) -> AsyncIterator[Part]:
+    """Run the aisle model on the vLLM that an interpreter has, as the engines' tests do."""
+    port = free_port()
+    ready = probes.http(f"http://127.0.0.1:{port}/health")
+    async with part(
+        f"127.0.0.1:{port}",
+        (*engine_vllm.OPTIONS, "--port", str(port)),
+        ready,
+        program=python,
+        environment=engine_vllm.ENVIRONMENT,
+        seconds=engine_vllm.START_SECONDS,
+    ) as engine:
+        yield engine
+
+
+@asynccontextmanager
 async def mock(seconds: float = 0.0, parallel: int = 0) -> AsyncIterator[Part]:
     """Run an engine that answers after so many seconds for a block; others wait beside those that
     it works on at once. Zero: as many as come.
@@ -176,6 +193,7 @@ async def part(
     *,
     program: str = sys.executable,
     environment: Mapping[str, str] | None = None,
+    seconds: float = START_SECONDS,
 ) -> AsyncIterator[Part]:
     """Run a program for a block, which begins when it is ready."""
     process = await asyncio.create_subprocess_exec(
@@ -185,7 +203,7 @@ async def part(
         env=os.environ | (environment or {}),
     )
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(seconds):
             while not await _is_ready(ready):
                 if process.returncode is not None:
                     raise SystemExit(f"{program} {' '.join(arguments)} ended at its start")

@@ -3,7 +3,8 @@ many callers as keep it full, directly and through the mesh in turns, about the 
 the same words.
 
 Run as `python -m bench.saturation`; prints one table, and ends with 1 when a bar is missed.
-`--engine HOST:PORT` names an engine that runs already, such as vLLM, and `--model` its model.
+`--vllm PYTHON` asks vLLM instead, by the interpreter that has it; `--engine HOST:PORT` asks an
+engine that runs already, and `--model` names its model.
 """
 
 import argparse
@@ -12,8 +13,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 
 import uvloop
@@ -48,13 +48,14 @@ async def main() -> None:
     """Start the parts, keep the engine full in turns, tell."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--engine", metavar="HOST:PORT")
+    parser.add_argument("--vllm", metavar="PYTHON")
     parser.add_argument("--model", default="aisle")
     parser.add_argument("--callers", type=int, default=CALLERS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
     pictures = [_scene(it) for it in range(PICTURES)]
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(_engine(given.engine))
+        engine = await stack.enter_async_context(_engine(given))
         # The model is asked plainly, or a description would come with words that others lack.
         running = await stack.enter_async_context(
             parts.mesh(engine, follows_instructions="false", model=given.model)
@@ -105,13 +106,10 @@ def _tell(found: dict[str, Found]) -> int:
     return bars.close()
 
 
-@asynccontextmanager
-async def _engine(at: str | None) -> AsyncIterator[parts.Part]:
-    if at is not None:
-        yield parts.Part(at, 0)
-        return
-    async with parts.llama() as engine:
-        yield engine
+def _engine(given: argparse.Namespace) -> AbstractAsyncContextManager[parts.Part]:
+    if given.engine:
+        return nullcontext(parts.Part(given.engine, 0))
+    return parts.vllm(given.vllm) if given.vllm else parts.llama()
 
 
 def _scene(number: int) -> bytes:

@@ -4,12 +4,13 @@ Up to the engine's capacity more calls at once get more done; beyond it they onl
 no live call can overtake them. Latency cannot tell the two apart: an engine that works in batches
 is slower with each call and still gets more done. So the size is tried out, as hill climbing does:
 the rate of answers is measured at a lower and at a higher rung of a ladder, and the higher one is
-worth it when it brings a quarter of the gain that an engine without bound would show. Between
-trials a margin of a quarter is added, so that the engine never idles while an answer is carried off
-and the next call comes. Trials that change nothing become rare. An engine that says how many calls
-it works on at once is given as many and a margin, and nothing is tried out with it. Where the
-engine itself tells how many calls wait in it, more than the margin forbid a rise and bring the
-limit down; where it refuses, the limit falls too.
+worth it when it brings a quarter of the gain that an engine without bound would show. The first
+climb is by two rungs, which double the size and show their gain soon. Between trials a margin of a
+quarter is added, so that the engine never idles while an answer is carried off and the next call
+comes. Trials that change nothing become rare. An engine that says how many calls it works on at
+once is given as many and a margin, and nothing is tried out with it. Where the engine itself tells
+how many calls wait in it, more than the margin forbid a rise and bring the limit down; where it
+refuses, the limit falls too.
 
 Only ends of calls while others wait are counted: an engine that is not full shows nothing of its
 capacity. It knows neither time nor what is asked; both are told.
@@ -32,6 +33,8 @@ often end together.
 _ENDS: Final = 32
 _ENDS_PER_PLACE: Final = 6
 """How many ends of calls measure one size: enough that chance seldom decides."""
+_DOUBLE: Final = 2
+"""The rungs that double a size."""
 _RESTS: Final = {+1: 16, -1: 48}
 """The most measures between two trials: a trial of fewer calls costs, one of more hardly."""
 _CHANGED: Final = 1.5
@@ -60,6 +63,8 @@ class Limit:
         self._most = most
         self._phase = _Phase.LOW
         self._step = +1
+        self._stride = _DOUBLE
+        """How many rungs a rise is: two until the first that is not worth it."""
         self._rest = 0
         self._rests = dict.fromkeys(_RESTS, 1)
         self._low = self._usual = 0.0
@@ -88,7 +93,7 @@ class Limit:
         else:
             self._fell = False
             measure.ended += 1
-            if measure.ended >= _ENDS + _ENDS_PER_PLACE * self.places and now > measure.begun:
+            if measure.ended >= self._enough() and now > measure.begun:
                 self._judge(measure.ended / (now - measure.begun))
 
     def idled(self) -> None:
@@ -119,9 +124,24 @@ class Limit:
         if not self._fell:
             self._fall()
 
+    def _pair(self) -> tuple[int, int]:
+        """The rungs that a trial compares."""
+        if self._step < 0:
+            return self._rung - 1, self._rung
+        return self._rung, min(self._rung + self._stride, len(self._ladder) - 1)
+
+    def _ideal(self) -> float:
+        low, high = self._pair()
+        return self._ladder[high] / self._ladder[low] - 1
+
+    def _enough(self) -> int:
+        enough = _ENDS + _ENDS_PER_PLACE * self.places
+        # A gain that may be so large is plain sooner.
+        return enough // 2 if self._phase is not _Phase.REST and self._ideal() >= 1 else enough
+
     def _tried(self) -> int:
-        step = {_Phase.LOW: min(0, self._step), _Phase.HIGH: max(0, self._step)}
-        return self._rung + step.get(self._phase, 0)
+        low, high = self._pair()
+        return {_Phase.LOW: low, _Phase.HIGH: high}.get(self._phase, self._rung)
 
     def _margin(self) -> int:
         size = self._ladder[self._rung]
@@ -146,7 +166,8 @@ class Limit:
 
     def _decide(self, rate: float) -> None:
         if self._is_worth(rate) == (self._step > 0):
-            self._rung += self._step
+            low, high = self._pair()
+            self._rung = high if self._step > 0 else low
             self._rests = dict.fromkeys(_RESTS, 1)
             self._low = rate
             if self._leads_on():
@@ -164,10 +185,8 @@ class Limit:
     def _is_worth(self, rate: float) -> bool:
         if self._step > 0 and (self._waiting or 0) > self._margin():
             return False
-        at = self._tried()
-        ideal = self._ladder[at] / self._ladder[at - 1] - 1
         worth = _WORTH if self._waiting is None else _WORTH_WHEN_NONE_WAIT
-        return rate / self._low - 1 >= worth * ideal
+        return rate / self._low - 1 >= worth * self._ideal()
 
     def _fall(self) -> None:
         self._rung = max(0, self._rung - 1)
@@ -176,6 +195,7 @@ class Limit:
         self._fell = True
 
     def _settle(self) -> None:
+        self._stride = 1
         if not self._leads_on():
             self._step = -self._step
         self._phase = _Phase.REST

@@ -92,6 +92,17 @@ def test_it_finds_the_slots_of_an_engine_and_keeps_them_at_work(
     assert slots < usual <= 1.5 * slots + 1
 
 
+@pytest.mark.parametrize("draw", [same, spread])
+@pytest.mark.parametrize("slots", [16, 32, 64])
+def test_it_is_soon_where_a_large_engine_is_full(
+    slots: int, draw: Callable[[random.Random], float]
+) -> None:
+    engine = Engine(Limit(most=128), slots, draw=draw)
+    engine.answer(100 + 10 * slots)
+    assert engine.limit.places >= slots
+    assert engine.answer(400) >= 0.8
+
+
 @pytest.mark.parametrize("slots", [2, 8, 32])
 def test_it_finds_them_by_the_engines_own_word_too(slots: int) -> None:
     engine = Engine(Limit(most=128), slots, tells=True)
