@@ -57,6 +57,10 @@ class Replies:
             engine = took if self.engine_seconds is None else self.engine_seconds
             self.came.append(Reply(now - self.begun, now - sent, engine))
 
+    def rate(self, seconds: float) -> float:
+        """How many came each second of a run of so many."""
+        return len(self.came) / (seconds - WARM_SECONDS)
+
 
 def share(values: Sequence[float], part: float) -> float:
     """The value below which that part of them lies."""
