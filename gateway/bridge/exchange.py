@@ -121,3 +121,5 @@ class Dialect:
     """The dialect's own shape of an error that no conversation answered."""
     refusal: Any
     """The type of what `refuse` writes: `str` is plain text, anything else JSON."""
+    under: str = ""
+    """The beginning of paths that are all its own, where it refuses what it does not serve."""

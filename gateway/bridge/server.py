@@ -5,7 +5,7 @@ edge names, and ends in good order. It knows no dialect.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -38,7 +38,7 @@ HEALTH: Final = "/healthz"
 
 
 def application(
-    dialects: Iterable[Dialect],
+    dialects: Sequence[Dialect],
     stubs: Mapping[str, Any],
     sockets: Iterable[Socket] = (),
     *,
@@ -54,6 +54,9 @@ def application(
     for dialect in dialects:
         for route in dialect.routes:
             app.router.add_route(route.verb, route.path, _handler(dialect, route, stubs))
+    for dialect in dialects:
+        if dialect.under:
+            app.router.add_route("*", f"{dialect.under}{{path:.*}}", _nothing_of(dialect))
     app.router.add_route("*", "/{path:.*}", _nothing)
     return app
 
@@ -186,6 +189,15 @@ def _upgrading(sockets: Sockets) -> Any:
         return web.Response(text=f"no WebSocket is served at {request.path}", status=404)
 
     return upgrade
+
+
+def _nothing_of(dialect: Dialect) -> Handler:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        told = f"nothing answers {request.method} {request.path}"
+        remedy = "GET /docs lists what is served"
+        return _sent(dialect.refuse(errors.NotFound(told, remedy=remedy)))
+
+    return refuse
 
 
 async def _nothing(request: web.Request) -> web.Response:

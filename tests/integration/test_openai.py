@@ -251,6 +251,9 @@ async def test_what_is_not_served_is_named(client):
     ):
         await client.audio.translations.create(model="whisper-1", file=("a.wav", WAV))
     assert failed.value.code == "unsupported_endpoint"
+    with pytest.raises(openai.NotFoundError) as failed:
+        await client.responses.create(model="default", input="Hi")
+    assert failed.value.body["message"].startswith("nothing answers POST /v1/responses")
 
 
 async def test_a_recording_over_the_limit_is_told(client):

@@ -54,4 +54,5 @@ DIALECT: Final = Dialect(
     ),
     refuse=openai_errors.refuse,
     refusal=openai_errors.Refusal,
+    under="/v1/",
 )
