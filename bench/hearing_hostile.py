@@ -7,7 +7,9 @@ import asyncio
 import gc
 import random
 from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import aclosing, suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +75,9 @@ async def hostile(given: argparse.Namespace) -> None:
             ("nothing", b"", Encoding.PCM16, 0),
         ):
             print(f"       {name}: {await _answer(core, data, encoding, rate)}")
-        quiet = encoded(np.tile(silence(60), 180), "ogg", "flac")
+        # Elsewhere: what it takes to make it is not the room's.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as aside:
+            quiet = await asyncio.wrap_future(aside.submit(_hours_of_silence))
         made = (await core.transcribe(quiet, speech.ENGLISH)).transcript
         verdict.at_most("words in three hours of silence", len(made.text.split()), 0, "")
         verdict.at_most("kept of three hours", _mebibytes() - base, GROWTH, "MiB")
@@ -107,6 +111,10 @@ async def _answer(core: Audio, data: bytes, encoding: Encoding, rate: int) -> st
 async def _some() -> AsyncIterator[Chunk | End]:
     yield Chunk(b"\0" * 32_000)
     await asyncio.Event().wait()
+
+
+def _hours_of_silence() -> bytes:
+    return encoded(np.tile(silence(60), 180), "ogg", "flac")
 
 
 def _mebibytes() -> float:

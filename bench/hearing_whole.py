@@ -111,7 +111,7 @@ async def _spoken(core: Audio, it: speech.Speech) -> str:
 
 
 def _directly(ears: WhisperTranscriber, recording: bytes) -> str:
-    direct: Any = ears._batches.transcribe
+    direct: Any = ears._batches(ears._whisper).transcribe
     # What ours makes shorter is whole for it.
     ears._whisper.encode, shorter = ears._encode, ears._whisper.encode
     try:

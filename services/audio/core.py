@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 RETRY_AFTER: Final = timedelta(seconds=10)
 """About one piece of speech on two cores; then a place may be free."""
 _LOADING: Final = timedelta(seconds=2)
+_TURN_SECONDS: Final = 0.5
+"""After so long a recording lets others go first; a batch that has begun is longer."""
 
 
 class Audio:
@@ -161,21 +163,26 @@ class Audio:
         return pieces.SHARED_SECONDS if self._sessions.live else pieces.PIECE_SECONDS
 
     async def _hear(self, piece: Piece, asked: Asked) -> tuple[str, list[Segment]]:
-        stopped = threading.Event()
+        stopped, taken, heard = threading.Event(), list[Segment](), list[Heard]()
 
-        def listen() -> tuple[Heard, list[Segment]]:
-            heard, taken = self._transcriber.transcribe(piece.samples, asked), list[Segment]()
-            for segment in heard.segments:
+        def listen() -> bool:
+            started = self._clock.monotonic()
+            if not heard:
+                heard.append(self._transcriber.transcribe(piece.samples, asked))
+            for segment in heard[0].segments:
                 if stopped.is_set():
                     break
                 taken.append(_placed(segment, piece, taken))
-            return heard, taken
+                if self._clock.monotonic() - started > _TURN_SECONDS:
+                    return True
+            return False
 
         try:
-            heard, taken = await self._turns.take(listen, since=self._clock.monotonic())
+            while await self._turns.take(listen, since=self._clock.monotonic()):
+                pass
         finally:
             stopped.set()
-        return heard.language, taken
+        return heard[0].language, taken
 
 
 _WIDESPREAD: Final = ("en", "zh", "es", "ar", "fr", "pt", "de", "ja", "hi", "ru")

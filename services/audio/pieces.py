@@ -14,8 +14,8 @@ from services.media.audio import SAMPLE_RATE_HZ, Samples
 
 SHARED_SECONDS: Final = 30.0
 """A piece while people speak live: it keeps the model for one window of Whisper's."""
-PIECE_SECONDS: Final = 120.0
-"""About ten seconds of work on two cores; four windows of Whisper's thirty seconds at once."""
+PIECE_SECONDS: Final = 300.0
+"""Ten windows of Whisper's thirty seconds: of the last, what is left empty is paid for nothing."""
 SEARCH_SECONDS: Final = 15.0
 """How far before its longest end a piece may be cut; people pause more often than that."""
 _FRAME: Final = SAMPLE_RATE_HZ // 10

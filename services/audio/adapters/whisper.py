@@ -69,7 +69,7 @@ class WhisperTranscriber:
             )
             self._encode = self._whisper.encode
             self._whisper.encode = self._encode_window
-            self._batches = faster_whisper.BatchedInferencePipeline(self._whisper)
+            self._batches = faster_whisper.BatchedInferencePipeline
 
     def languages(self) -> frozenset[str]:
         """The languages that the model was trained on: `en` alone for an English one."""
@@ -115,7 +115,8 @@ class WhisperTranscriber:
                     samples, temperature=_TEMPERATURES, **options
                 )
             case Care.BULK:
-                return self._batches.transcribe(  # type: ignore[no-any-return]
+                # One for each: it keeps what it heard last, and recordings take turns at it.
+                return self._batches(self._whisper).transcribe(  # type: ignore[no-any-return]
                     samples, batch_size=_BATCH, **options
                 )
             case _:
@@ -125,7 +126,8 @@ class WhisperTranscriber:
         # Whisper's encoder is made for 30 s, which everything shorter is filled up to with zeros;
         # most of what a pass over a few seconds costs is spent on them. So too of what is left of
         # a recording after its whole windows.
-        frames = min(self._window_frames, _filled_frames(features))
+        batched = np.ndim(features) == _BATCHED
+        frames = _filled_frames(features) if batched else self._window_frames
         return self._encode(features[..., :frames])
 
 
@@ -136,11 +138,7 @@ def _frames_of(samples: Samples, care: Care) -> int:
 
 
 def _filled_frames(features: Any) -> int:
-    """What a batch of windows needs, the longest of which may be shorter than 30 s. One window by
-    itself comes from elsewhere, where its length was settled.
-    """
-    if np.ndim(features) < _BATCHED:
-        return _WHOLE_FRAMES
+    """What a batch of windows needs, the longest of which may be shorter than 30 s."""
     filled = np.flatnonzero(np.any(features, axis=(0, 1)))
     return _window_of((filled[-1] + 1) / _FRAMES_PER_SECOND if len(filled) else 0.0)
 

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ import pytest
 from services.audio.core import Audio
 from services.audio.domain import Segment, Wish
 from services.audio.ports import Heard
+from services.chassis.clock import SystemClock
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
 from services.media.audio import SAMPLE_RATE_HZ
 from tests.doubles.diarizer_fake import FakeDiarizer
@@ -75,16 +77,16 @@ async def test_speech_becomes_segments_with_their_times(core):
 
 
 async def test_times_of_later_pieces_count_from_the_start_of_the_recording(core, ears):
-    recording = encoded(np.concatenate([silence(10), tone(2), silence(140), tone(3), silence(5)]))
+    recording = encoded(np.concatenate([silence(10), tone(2), silence(330), tone(3), silence(5)]))
     transcript = (await core.transcribe(recording)).transcript
     assert len(ears.passes) == 2
     spans = [(it.start_seconds, it.end_seconds) for it in transcript.segments]
-    assert np.allclose(spans, [(10, 12), (152, 155)], atol=0.11)
-    assert transcript.duration_seconds == 160
+    assert np.allclose(spans, [(10, 12), (342, 345)], atol=0.11)
+    assert transcript.duration_seconds == 350
 
 
 async def test_the_language_found_first_is_kept_for_the_rest(core, ears):
-    speech = [silence(130), tone(2), silence(128), tone(2)]
+    speech = [silence(310), tone(2), silence(300), tone(2)]
     await core.transcribe(encoded(np.concatenate(speech)))
     assert [language for _, language in ears.passes] == ["", "", "en"]
 
@@ -140,7 +142,49 @@ async def test_a_short_recording_takes_its_turn_between_the_pieces_of_a_long_one
     await asyncio.gather(long, short)
     lengths = [seconds for seconds, _ in ears.passes]
     assert lengths.index(1.0) == 1
-    assert len(lengths) >= 5
+    assert len(lengths) >= 3
+
+
+class Batches(FakeTranscriber):
+    """Takes long for each segment, as a batch does, and notes whose it is."""
+
+    def __init__(self) -> None:
+        self.heard: list[float] = []
+        self.entered = threading.Event()
+        self.go = threading.Event()
+
+    def transcribe(self, samples, asked):
+        return Heard("en", self._segments(len(samples) / SAMPLE_RATE_HZ))
+
+    def _segments(self, seconds):
+        for number in range(3):
+            self.heard.append(seconds)
+            self.entered.set()
+            assert self.go.wait(10)
+            yield Segment(number, number + 1, "word")
+
+
+async def test_recordings_take_turns_after_each_batch():
+    ears = Batches()
+    async with Audio(ears, clock=Hasty()) as core:
+        one = asyncio.create_task(core.transcribe(encoded(tone(1))))
+        await happened(ears.entered)
+        other = asyncio.create_task(core.transcribe(encoded(tone(2))))
+        await asyncio.to_thread(waits_in_line, core)
+        ears.go.set()
+        made = await asyncio.gather(one, other)
+    assert [len(it.transcript.segments) for it in made] == [3, 3]
+    assert ears.heard == [1, 2, 1, 2, 1, 2]
+
+
+class Hasty(SystemClock):
+    """An hour passes between any two looks at it."""
+
+    def __init__(self) -> None:
+        self.hours = itertools.count(1)
+
+    def monotonic(self) -> float:
+        return 3_600.0 * next(self.hours)
 
 
 def waits_in_line(core: Audio) -> None:
