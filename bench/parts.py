@@ -17,7 +17,6 @@ from pathlib import Path
 from sensorium import tether
 from sensorium.launcher import probes
 from sensorium.launcher.program import Probe
-from tests.doubles import engine_vllm
 
 AISLE = Path(__file__).parents[1] / "models/aisle/weights"
 START_SECONDS = 120.0
@@ -125,22 +124,6 @@ async def language(model: Path, alias: str, parallel: int = 2) -> AsyncIterator[
     ready = probes.http(f"http://127.0.0.1:{port}/health")
     quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
     async with part(f"127.0.0.1:{port}", command, ready, environment=quiet) as engine:
-        yield engine
-
-
-@asynccontextmanager
-async def vllm(python: str) -> AsyncIterator[Part]:
-    """Run the aisle model on the vLLM that an interpreter has, as the engines' tests do."""
-    port = free_port()
-    ready = probes.http(f"http://127.0.0.1:{port}/health")
-    async with part(
-        f"127.0.0.1:{port}",
-        (*engine_vllm.OPTIONS, "--port", str(port)),
-        ready,
-        program=python,
-        environment=engine_vllm.ENVIRONMENT,
-        seconds=engine_vllm.START_SECONDS,
-    ) as engine:
         yield engine
 
 

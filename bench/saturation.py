@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from bench import parts, questions
+from bench import parts, questions, vllm
 from bench.bars import Bars
 from bench.questions import Ask
 from models.aisle.world import Colour, Scene, Worker, draw
@@ -109,7 +109,7 @@ def _tell(found: dict[str, Found]) -> int:
 def _engine(given: argparse.Namespace) -> AbstractAsyncContextManager[parts.Part]:
     if given.engine:
         return nullcontext(parts.Part(given.engine, 0))
-    return parts.vllm(given.vllm) if given.vllm else parts.llama()
+    return vllm.served(given.vllm) if given.vllm else parts.llama()
 
 
 def _scene(number: int) -> bytes:
