@@ -7,10 +7,12 @@ nothing.
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from services.chassis.errors import InvalidInput
+from services.chassis.limits import MEBIBYTE
 from services.jobs import record
 from services.jobs.content import Blob, Image, Observation
 from services.jobs.domain import Json
@@ -21,6 +23,9 @@ from services.jobs.ports.rooms import Sight
 # Keeps an engine busy that takes many at once. The vision room sends it no more than it has use
 # for, and live requests before these; the others wait in the room, which has places for four jobs.
 _AT_ONCE: Final = 16
+_MOST_BYTES: Final = 32 * MEBIBYTE
+"""Of a job's pictures that are looked at at once, if there are two: four jobs hold no more than the
+vision room lets wait."""
 
 
 async def observe(
@@ -63,6 +68,7 @@ async def _each(
 ) -> list[Json]:
     places = {image.id: index for index, image in enumerate(images)}
     looked: dict[bytes, Json] = {}
+    room = _Room(_MOST_BYTES)
     looking: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def step(image: Image) -> Json:
@@ -71,13 +77,35 @@ async def _each(
         async with looking[digest]:
             if digest not in looked:
                 try:
-                    looked[digest] = await look(picture)
+                    async with room.held(len(picture.data)):
+                        looked[digest] = await look(picture)
                 except InvalidInput as error:
                     told = f"picture {places[image.id]}: {error.message}"
                     raise InvalidInput(told, remedy=error.remedy, code=error.code) from error
         return looked[digest]
 
     return await work.steps.run_each(prefix, images, step, at_once=_AT_ONCE, tell=tell, heard=heard)
+
+
+class _Room:
+    """Room for so many bytes at once, or for one thing that is larger."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = 0
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def held(self, size: int) -> AsyncIterator[None]:
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self._held or self._held + size <= self._most)
+            self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+            async with self._changed:
+                self._changed.notify_all()
 
 
 def _observation(image: Image, text: str) -> Observation:

@@ -12,7 +12,7 @@ from services.jobs.content import (
     TimedTask,
 )
 from services.jobs.domain import NewJob
-from services.jobs.pipelines import task_timing_v1
+from services.jobs.pipelines import observing, task_timing_v1
 from services.jobs.pipelines.prompts import NEVER_SEEN
 from services.jobs.pipelines.steps import Steps
 from tests.doubles import peers_memory
@@ -36,6 +36,7 @@ class ByActivity(Mind):
         activity, _, observed = turns[-1][1].partition("\nObservation: ")
         if NEVER_SEEN in activity:
             return await super().extract(turns, schema)
+        self.questions.append(turns[-1][1])
         self.asked.append(observed)
         return {"same": activity.removeprefix("Activity: ") in observed}
 
@@ -115,6 +116,33 @@ async def test_the_same_picture_is_looked_at_once(timed):
     output = await timed("xx..x", eyes=eyes, bytes_of=[b"one", b"one", b"two", b"two", b"one"])
     assert [picture for picture, _ in eyes.asked] == [b"one", b"two"]
     assert [it.text for it in output.observations] == [SAID[mark] for mark in "xx..x"]
+
+
+async def test_large_pictures_are_looked_at_one_after_the_other(timed, monkeypatch):
+    monkeypatch.setattr(observing, "_MOST_BYTES", 5)
+    at_once = []
+
+    class Counting(Eyes):
+        inside = 0
+
+        async def describe(self, picture, prompt):
+            self.inside += len(picture.data)
+            at_once.append(self.inside)
+            await asyncio.sleep(0)
+            self.inside -= len(picture.data)
+            return SAID["x"]
+
+    await timed("xxxxx", eyes=Counting(), bytes_of=[b"aa", b"bb", b"c", b"ddd", b"eeeeeeee"])
+    assert len(at_once) == 5
+    assert max(at_once) == 8
+    assert sorted(at_once)[-2] <= 5
+
+
+async def test_ids_of_pictures_and_tasks_stand_in_no_question(timed):
+    mind = ByActivity()
+    await timed("x..", mind=mind, tasks=(TimedTask("answer yes", "puddle"),))
+    assert mind.asked
+    assert not any("frame-" in it or "answer yes" in it for it in mind.questions + mind.asked)
 
 
 async def test_sentences_are_judged_while_pictures_are_looked_at(timed):
