@@ -38,6 +38,8 @@ def _show(heard: Any, below: Live, screen: Screen) -> None:
         case "partial_text":
             below.update(_partial(heard.partial_text), refresh=True)
         case "segment":
+            # What was being heard is in it; the rest is told anew.
+            below.update(Text())
             lines = (_segment(heard.segment),)
         case "final":
             below.update(Text(), refresh=True)
