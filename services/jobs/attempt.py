@@ -34,6 +34,8 @@ class Stop(Enum):
 
 Outcome = JobOutput | JobError | Failure | Stop
 """What comes of an attempt: done, given up, to be tried again, or stopped."""
+UNDONE: Final = (JobError, Failure, Stop)
+"""Those that are no output."""
 
 
 class Attempt:

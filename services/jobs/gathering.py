@@ -40,6 +40,8 @@ _STEPS_AT_ONCE: Final = 2
 MOST_PICTURES: Final = 512
 """The most that one job works on, as the contract says of those that are sent."""
 _OUTPUT_TYPE: Final = "json"
+# Asked of every job; made once.
+_WITHOUT_DOMAIN: Final = (TranscriptionInput, VideoSummaryInput)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Gatherer:
                 finishes=True,
             )
         query = _query(given)
-        if query is None or isinstance(given, TranscriptionInput | VideoSummaryInput):
+        if query is None or isinstance(given, _WITHOUT_DOMAIN):
             return given
         found = await self._pictures(claim, steps, query)
         images = intake.named([*given.images, *found], f"input.{claim.type}")
@@ -229,7 +231,7 @@ def _video(video: Video) -> _Wanted:
 
 
 def _query(given: JobInput) -> DomainQuery | None:
-    return None if isinstance(given, TranscriptionInput | VideoSummaryInput) else given.domain
+    return None if isinstance(given, _WITHOUT_DOMAIN) else given.domain
 
 
 def _key(item: DomainItem) -> str:

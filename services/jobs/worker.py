@@ -28,11 +28,11 @@ from services.jobs.adapters.postgres import (
     PostgresSessionStore,
 )
 from services.jobs.adapters.receiver import HttpReceiver
-from services.jobs.attempt import Attempt, Outcome, Stop
+from services.jobs.attempt import UNDONE, Attempt, Outcome, Stop
 from services.jobs.bells import Bell
 from services.jobs.config import DomainConfig, PeersConfig, WebhookConfig, WorkerConfig
 from services.jobs.content import JobType
-from services.jobs.domain import Claim, Failure, JobError, JobState
+from services.jobs.domain import Claim, JobState
 from services.jobs.gathering import Gatherer
 from services.jobs.media import MediaKeeper
 from services.jobs.pipelines.work import Peers
@@ -138,7 +138,7 @@ class Worker:
                 outcome = await attempt.work()
             finally:
                 self._working -= 1
-                done = not isinstance(outcome, Stop | JobError | Failure)
+                done = not isinstance(outcome, UNDONE)
                 self._throttle.ended(attempt.claim.type, done=done)
                 # A place is free: who waits for it need not wait for the end to be written.
                 bell.ring()
