@@ -1,10 +1,12 @@
 """Measure the job queue on a PostgreSQL of its own at full durability: jobs created and drained per
-second, milliseconds from create to start while idle, notices sent per job.
+second, the processor time that each takes, milliseconds from create to start while idle, notices
+sent per job.
 
-Run as `python -m bench.queue`; prints one table. Procrastinate and PgQueuer are measured beside it
-where they are installed: the same server, one worker process each, rounds interleaved. So are the
-queue's own statements run by pgbench, with nothing around them; and with `--full` a queue whose
-tables hold a million finished jobs and a hundred thousand that wait for their time.
+Run as `python -m bench.queue`; prints one table, and whether the bars hold. Procrastinate and
+PgQueuer are measured beside it where they are installed: the same server, one worker process each,
+rounds interleaved. So are the queue's own statements run by pgbench, with nothing around them; and
+with `--full` a queue whose tables hold a million finished jobs and a hundred thousand that wait for
+their time.
 """
 
 import argparse
@@ -20,11 +22,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import psutil
 import psycopg
 import uvloop
 from psycopg import sql
 
-from bench.queues import FULL, SYSTEMS, Bare, System
+from bench import queue_bars as bars
+from bench.queues import FULL, OURS, SYSTEMS, Bare, System
 from sensorium.launcher import places
 
 JOBS = 2000
@@ -58,20 +62,30 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(dir=_place(), prefix="bench-") as data:
         Path(data).chmod(0o755)
         server = _server(Path(data))
+        postmaster = int((Path(data) / "postgres/postmaster.pid").read_text().split()[0])
         systems = {name: SYSTEMS[name](_database(server, name)) for name in given.only}
         told: dict[str, dict[str, list[float]]] = {name: {} for name in systems}
         for system in systems.values():
             await system.prepare()
         for _ in range(given.rounds):
             for name, system in systems.items():
-                for row, figure in (await _round(name, system, given.jobs)).items():
-                    told[name].setdefault(row, []).append(figure)
+                figures = await _round(name, system, given.jobs, postmaster)
                 if isinstance(system, Bare):
-                    figure = await system.drain_bare(given.jobs)
-                    told[name].setdefault("drained by pgbench", []).append(figure)
-    for name, rows in told.items():
-        for row, figures in rows.items():
-            print(f"{name:14} {row:28} {statistics.median(figures):10,.2f}", flush=True)
+                    bare = await system.drain_bare(given.jobs)
+                    figures |= {
+                        "drained by pgbench": bare,
+                        bars.SHARE: figures[bars.DRAINED] / bare,
+                    }
+                for row, figure in figures.items():
+                    told[name].setdefault(row, []).append(figure)
+    medians = {
+        name: {row: statistics.median(figures) for row, figures in rows.items()}
+        for name, rows in told.items()
+    }
+    for name, rows in medians.items():
+        for row, figure in rows.items():
+            print(f"{name:14} {row:28} {figure:10,.2f}", flush=True)
+    sys.exit(bars.judge(medians, ours=OURS, full=FULL))
 
 
 def _server(data: Path) -> str:
@@ -93,26 +107,39 @@ def _database(server: str, name: str) -> str:
     return f"postgresql://{parts['user']}@/{name}?host={parts['host']}"
 
 
-async def _round(name: str, system: System, jobs: int) -> dict[str, float]:
+async def _round(name: str, system: System, jobs: int, postmaster: int) -> dict[str, float]:
     with psycopg.connect(system.url, autocommit=True) as listening:
         listening.execute(sql.SQL("LISTEN {}").format(sql.Identifier(system.channel)))
         begun = time.perf_counter()
         await system.create(jobs)
         created = time.perf_counter() - begun
         async with _working(name, system) as worker:
-            drained = await _drained(worker, jobs)
+            # The first ones pay for the start of the process.
+            early = await worker.started(jobs // 10)
+            spent = (-_spent(worker.process.pid), -_spent(postmaster))
+            late = await worker.started(jobs - len(early))
+            # The ends of the last ones are written meanwhile.
             notices = sum(1 for _ in listening.notifies(timeout=0.5))
+            spent = (spent[0] + _spent(worker.process.pid), spent[1] + _spent(postmaster))
             pickups = [await _pickup(worker, system) for _ in range(PICKUPS)]
             # The last one's end is written, or it would start again in the next round.
             await asyncio.sleep(0.3)
     quantiles = statistics.quantiles(pickups, n=100)
     return {
         "created per second": jobs / created,
-        "drained per second": drained,
-        "notices per job": notices / jobs,
-        "pickup p50, ms": quantiles[49] * 1000,
-        "pickup p99, ms": quantiles[98] * 1000,
+        bars.DRAINED: (len(late) - 1) / (late[-1] - late[0]),
+        "worker's processor, us a job": spent[0] / len(late) * 1e6,
+        "PostgreSQL's, us a job": spent[1] / len(late) * 1e6,
+        bars.NOTICES: notices / jobs,
+        bars.P50: quantiles[49] * 1000,
+        bars.P99: quantiles[98] * 1000,
     }
+
+
+def _spent(pid: int) -> float:
+    process = psutil.Process(pid)
+    times = [it.cpu_times() for it in (process, *process.children())]
+    return sum(it.user + it.system for it in times)
 
 
 class _Worker:
@@ -122,18 +149,19 @@ class _Worker:
         self.process = process
         self._told = told
         self._cut = b""
+        self._times: list[float] = []
 
     async def started(self, jobs: int) -> list[float]:
         """Wait for that many jobs to start, and return when they did."""
-        times: list[float] = []
         async with asyncio.timeout(_MOST_SECONDS):
-            while len(times) < jobs:
+            while len(self._times) < jobs:
                 # Looked at now and then: a reader that woke up for each job took the processor from
                 # those that are measured.
                 await asyncio.sleep(_LOOK_SECONDS)
                 with suppress(BlockingIOError):
                     *lines, self._cut = (self._cut + os.read(self._told, 1 << 20)).split(b"\n")
-                    times += map(float, lines)
+                    self._times += map(float, lines)
+        times, self._times = self._times[:jobs], self._times[jobs:]
         return times
 
 
@@ -154,13 +182,6 @@ async def _working(name: str, system: System) -> AsyncIterator[_Worker]:
         process.terminate()
         await process.wait()
         os.close(told)
-
-
-async def _drained(worker: _Worker, jobs: int) -> float:
-    # The first ones pay for the start of the process.
-    started = await worker.started(jobs)
-    skipped = jobs // 10
-    return (jobs - skipped - 1) / (started[-1] - started[skipped])
 
 
 async def _pickup(worker: _Worker, system: System) -> float:

@@ -200,8 +200,9 @@ class PgQueuer:
         return Queries(AsyncpgDriver(await asyncpg.connect(self.url)))
 
 
+OURS: Final = "sensorium"
 FULL: Final = "sensorium-full"
-SYSTEMS: Final[dict[str, Callable[[str], System]]] = {"sensorium": Sensorium, FULL: Full}
+SYSTEMS: Final[dict[str, Callable[[str], System]]] = {OURS: Sensorium, FULL: Full}
 if importlib.util.find_spec("procrastinate"):
     SYSTEMS["procrastinate"] = Procrastinate
 if importlib.util.find_spec("pgqueuer"):
