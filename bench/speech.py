@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.bars import Bars
 from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.core import Audio
@@ -64,6 +65,11 @@ async def room(
         await core.transcribe(encoded(tone(1)), ENGLISH)  # The model is loaded.
         ears.passes.clear()
         yield core, ears, ears.passes
+
+
+def at_most(bars: Bars, what: str, figure: float, bar: float, unit: str) -> None:
+    """Print a figure that may not be above its bar, and whether it is."""
+    print(f"{what}: {bars.at_most(what, figure, bar, unit)}", flush=True)
 
 
 async def decoded(data: bytes) -> Samples:
