@@ -34,6 +34,7 @@ _MOST_ATTEMPTS: Final = 5
 _HEARING_SECONDS: Final = 120.0
 """What the audio room may still take for the end of what it has."""
 _LEAVE_SECONDS: Final = 5.0
+_PARTS: Final = ("summary", "decisions", "open_questions", "action_items", "risks")
 _NOTHING: Final = Transcript("", (), "", 0.0)
 
 
@@ -109,7 +110,7 @@ class Closer:
             transcript, missing = await self._heard(session)
             session = await self._store.hear_out(session, transcript)
         if session.attempts > _MOST_ATTEMPTS:
-            findings = Findings(missing=(MissingPart("summary", "the analysis failed too often"),))
+            findings = Findings(missing=_all_missing("the analysis failed too often"))
         else:
             findings = await self._analyst(transcript)
         findings = replace(findings, missing=(*missing, *findings.missing))
@@ -134,7 +135,7 @@ class Closer:
             reason = error.message
         except TimeoutError:
             reason = "the audio room took too long"
-        return _NOTHING, (MissingPart("transcript", reason),)
+        return _NOTHING, (MissingPart("transcript", reason), *_all_missing("nothing was heard"))
 
     async def _leave(self, session: Session, wait: timedelta) -> None:
         try:
@@ -142,6 +143,10 @@ class Closer:
                 await self._store.leave(session, wait=wait)
         except (MeshError, TimeoutError) as error:
             _log.info("a session is left to its lease", extra={"reason": type(error).__name__})
+
+
+def _all_missing(reason: str) -> tuple[MissingPart, ...]:
+    return tuple(MissingPart(part, reason) for part in _PARTS)
 
 
 async def _just_end() -> AsyncIterator[Chunk | End]:
