@@ -24,6 +24,7 @@ class SessionMind:
             "act": next((act for word, act in self.acts.items() if word in said), "other"),
             "holds": not any(word in said for word in self.refuted),
             "answered": "because" in said,
+            "summary": f"{len(question.splitlines()) - 3} lines",
             "severity": "high" if "very" in said else "low",
         }
         fields = list(schema["properties"])

@@ -78,9 +78,10 @@ class _Patient:
         """Sum up what was said. Empty: it cannot be."""
 
         async def write(part: str) -> str:
-            turns = [("system", session_prompts.RECAP_V1), ("user", part)]
-            most = summing.SUMMARY_TOKENS
-            return line(await self._reasoning.write(turns, most_tokens=most))[: summing.LINE_CHARS]
+            prompt = session_prompts.RECAP_OF_SPEECH_V1
+            turns = prompt.turns(session_prompts.conversation(part))
+            told = prompt.answer(await self._reasoning.extract(turns, prompt.schema))
+            return line(str(told))[: summing.LINE_CHARS]
 
         async def sum_up(_: int, parts: Sequence[str]) -> Sequence[str]:
             told = [
