@@ -68,8 +68,6 @@ async def _speak_until(caller: Caller, place: int, opening: Opening) -> None:
 async def hostile(given: argparse.Namespace) -> None:
     """Garbage, a wrong rate, nothing, hours of silence, sessions that are left alone."""
     async with speech.room(given.model) as (core, _, _):
-        await core.transcribe(encoded(silence(60)), speech.ENGLISH)
-        base = _mebibytes()
         for name, data, encoding, rate in (
             ("garbage", random.Random(1).randbytes(200_000), Encoding.CONTAINER, 0),
             ("garbage as Ogg", random.Random(2).randbytes(200_000), Encoding.OGG, 0),
@@ -78,6 +76,9 @@ async def hostile(given: argparse.Namespace) -> None:
             ("nothing", b"", Encoding.PCM16, 0),
         ):
             print(f"       {name}: {await _answer(core, data, encoding, rate)}")
+        # Models keep what their longest passes took, once: these were some, and here is another.
+        await core.transcribe(encoded(silence(700)), speech.ENGLISH)
+        base = _mebibytes()
         # Elsewhere: what it takes to make it is not the room's.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as aside:
             quiet = await asyncio.wrap_future(aside.submit(_hours_of_silence))
