@@ -31,7 +31,7 @@ from models.aisle.world import TaskSequence, task_sequence
 from sensorium.launcher import places
 
 PICTURES = 100
-ROUNDS = 3
+
 CONCURRENCIES = (1, 2, 4, 8, 16)
 TASK = "A worker is stocking the shelf"
 
@@ -42,6 +42,7 @@ async def main() -> None:
     parser.add_argument("--aisle", action="store_true")
     parser.add_argument("--seconds", type=float, default=0.2, help="of a mock's answer")
     parser.add_argument("--parallel", type=int, default=8, help="requests a mock works on at once")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     drawn = task_sequence(random.Random(5), frame_count=PICTURES)
@@ -57,7 +58,7 @@ async def main() -> None:
         await _timed(http, url, body)
         direct: dict[int, list[float]] = {it: [] for it in CONCURRENCIES}
         ours = []
-        for _ in range(ROUNDS):
+        for _ in range(options.rounds):
             for concurrency, took in direct.items():
                 took.append(await _direct(http, vision.at, photos, concurrency))
             ours.append(await _timed(http, url, body))

@@ -150,8 +150,8 @@ class Original:
 def _asked(task: str) -> str:
     return (
         f"When did this go on: {TASKS[task][0]}? Answer with one line for each time it did: the "
-        "timestamp of the first and of the last event in which it goes on, such as "
-        "20260501_060000 - 20260501_060010. Answer NONE if it never did."
+        "timestamp of the first event in which it goes on, a dash, and the timestamp of the last. "
+        "Answer NONE if it never did."
     )
 
 
