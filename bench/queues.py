@@ -25,7 +25,7 @@ from services.jobs.pipelines.registry import PIPELINES
 from services.jobs.worker import Worker
 
 AT_ONCE: Final = 200
-"""Jobs that a worker works on, and creates that are under way."""
+"""Jobs that a worker claims at once, and creates that are under way."""
 
 
 def started() -> None:
@@ -38,6 +38,8 @@ class System(Protocol):
 
     url: str
     channel: str
+    under_way: str
+    """Asks whether any job that started has not ended, as PostgreSQL holds it."""
 
     async def prepare(self) -> None:
         """Make the tables."""
@@ -65,6 +67,7 @@ class Sensorium:
     """Ours: events, recorded results and fencing are part of each job."""
 
     channel = "jobs"
+    under_way = "SELECT EXISTS (SELECT FROM job_queue WHERE state = 'running')"
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -110,7 +113,8 @@ class Sensorium:
 
         PIPELINES[JobType.CAPTION_V1] = nothing
         peers: Any = None
-        config = WorkerConfig(listen="127.0.0.1:0", concurrency=AT_ONCE)
+        # It claims at most half as many as it has places.
+        config = WorkerConfig(listen="127.0.0.1:0", concurrency=2 * AT_ONCE)
         async with Database(self.url) as database:
             queue = PostgresJobQueue(database)
             gatherer = Gatherer(peers, peers, None)
@@ -134,6 +138,7 @@ class Procrastinate:
     """Procrastinate, created in batches."""
 
     channel = "procrastinate_any_queue_v1"
+    under_way = "SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'doing')"
 
     def __init__(self, url: str) -> None:
         import procrastinate
@@ -166,6 +171,7 @@ class PgQueuer:
     """PgQueuer over asyncpg, created in batches."""
 
     channel = "ch_pgqueuer"
+    under_way = "SELECT EXISTS (SELECT FROM pgqueuer WHERE status = 'picked')"
 
     def __init__(self, url: str) -> None:
         self.url = url
