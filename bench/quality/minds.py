@@ -140,7 +140,7 @@ class Perfect:
 
     async def write(self, turns: Turns, *, most_tokens: int) -> str:
         """Never asked."""
-        raise NotImplementedError
+        raise AssertionError("a question of the method wants JSON")
 
 
 def _every(of: wording.Wordings) -> frozenset[str]:

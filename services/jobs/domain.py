@@ -1,4 +1,6 @@
-"""A job and its life. It knows neither who keeps it nor what its kind of work is about."""
+"""A job and its life. It knows neither who keeps it nor what its kind of work is about. It is long
+because its states, events and ends mean nothing without each other.
+"""
 
 import os
 import time

@@ -1,5 +1,6 @@
 """What is believed of an input before anything is stored: that it is its type's, that pictures are
-pictures, that each has one id, in which order they are.
+pictures, that each has one id, in which order they are. It is long because every type of job is
+gone through by the same few steps.
 """
 
 import json

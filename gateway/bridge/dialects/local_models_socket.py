@@ -3,7 +3,8 @@ while it is heard, and at the end what it comes to. Sessions follow one another,
 
 Its clients speak three ways: some begin at once, and the first that they read is an answer; some
 wait for `ready`; some send their JSON as bytes. A client that wants to can take its session up
-again at another socket; any other one that leaves has said `end_of_stream`.
+again at another socket; any other one that leaves has said `end_of_stream`. It is long because all
+three meet in the state of one session.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """The tables as SQL is written against them. `migrations` makes them, and a test compares the two.
 
 JSON is kept as `json`, not `jsonb`: nothing looks into it, what a client attached comes back as it
-was, and a NUL in a text, which `jsonb` refuses, is kept.
+was, and a NUL in a text, which `jsonb` refuses, is kept. It is long because all tables stand in it.
 """
 
 from typing import Final
