@@ -30,7 +30,7 @@ async def tells_of(reasoning: Reasoning, task: str, sentence: str) -> bool:
     """
     for activity, expected in ((task, True), (prompts.NEVER_SEEN, False)):
         question = prompts.activity_question(activity, sentence)
-        if await _ask(reasoning, prompts.SAME_V2, question, "same") is not expected:
+        if await _ask(reasoning, prompts.SAME_V1, question, "same") is not expected:
             return False
     return True
 
