@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import random
+from contextlib import suppress
 
 import numpy as np
 import openai
@@ -19,6 +20,8 @@ from tests.doubles.word_error import word_error_rate
 SCENE = random_scene(random.Random(11))
 SAID = " ".join(turn["text"] for turn in json.loads(TRUTH.read_text())["turns"])
 COMPLETED = "conversation.item.input_audio_transcription.completed"
+SECOND = 24_000 * 2
+"""Bytes of a second of speech, as OpenAI's clients send it."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -73,23 +76,37 @@ async def test_a_recording_is_heard_whole_and_while_it_is_told(client):
 
 async def test_speech_is_told_while_it_goes_on_and_whole_when_it_is_committed(client):
     blocks = [it async for it in audio.decode(DIALOGUE.read_bytes(), field="audio")]
-    speech = np.concatenate(blocks)[: 16_000 * 12]
+    speech = np.concatenate(blocks)
     places = np.arange(int(len(speech) * 1.5)) / 1.5
     data = pcm16(np.interp(places, np.arange(len(speech)), speech).astype(np.float32))
     manual = {"type": "transcription", "audio": {"input": {"turn_detection": None}}}
     query = {"intent": "transcription"}
+    told = asyncio.Event()
     deltas: list[str] = []
-    async with client.realtime.connect(extra_query=query) as connection, asyncio.timeout(120):
+
+    async def speak(connection) -> None:
+        # As in life, since words are told when two looks at growing speech agree on them.
+        for at in range(0, len(data), SECOND):
+            encoded = base64.b64encode(data[at : at + SECOND]).decode()
+            await connection.input_audio_buffer.append(audio=encoded)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), 1)
+                break
+        assert told.is_set()
+        await connection.input_audio_buffer.commit()
+
+    async with (
+        client.realtime.connect(extra_query=query) as connection,
+        asyncio.timeout(120),
+        asyncio.TaskGroup() as tasks,
+    ):
         assert (await connection.recv()).type == "session.created"
         await connection.session.update(session=manual)
-        for at in range(0, len(data), 4_800):
-            encoded = base64.b64encode(data[at : at + 4_800]).decode()
-            await connection.input_audio_buffer.append(audio=encoded)
+        tasks.create_task(speak(connection))
         async for event in connection:
             if event.type.endswith("transcription.delta"):
-                if not deltas:
-                    await connection.input_audio_buffer.commit()
                 deltas.append(event.delta)
+                told.set()
             if event.type == COMPLETED:
                 break
     assert "".join(deltas) == event.transcript
