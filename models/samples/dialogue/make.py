@@ -42,7 +42,7 @@ def main() -> None:
     pause = np.zeros(int(PAUSE_SECONDS * SAMPLE_RATE_HZ), np.float32)
     parts, turns, at = [pause], [], len(pause)
     for speaker, text in TURNS:
-        speech = _speak(VOICES[speaker], text)
+        speech = speak(VOICES[speaker], text)
         start, at = at, at + len(speech)
         turns.append(
             {"speaker": speaker, "text": text, "start": _seconds(start), "end": _seconds(at)}
@@ -54,7 +54,8 @@ def main() -> None:
     (FOLDER / "dialogue.json").write_text(json.dumps(truth, indent=2) + "\n")
 
 
-def _speak(voice: str, text: str) -> NDArray[np.float32]:
+def speak(voice: str, text: str) -> NDArray[np.float32]:
+    """Say a text in a voice of Flite: samples at `SAMPLE_RATE_HZ`, from first to last sound."""
     with tempfile.TemporaryDirectory() as folder:
         spoken = Path(folder, "turn.wav")
         subprocess.run(["flite", "-voice", voice, "-t", text, "-o", spoken], check=True)

@@ -1,0 +1,75 @@
+"""A run over aisle sequences: each described, its tasks timed by each method, and scored."""
+
+import argparse
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from bench import parts
+from bench.quality import descriptions, report
+from bench.quality.descriptions import Kind
+from bench.quality.methods import Method, Original, Ours, Rule
+from bench.quality.minds import Mind, Perfect
+from bench.quality.scores import Score, score
+from bench.quality.sequences import Series, sequence
+from services.engine.openai import OpenAIEngine
+from services.engine.ports import Engine
+
+
+async def run(
+    options: argparse.Namespace,
+    mind: Mind | None,
+    first: int,
+    write: Callable[[str, str], str],
+    title: str,
+) -> str:
+    """Score the methods on the sequences of seeds from `first` on; what is told is `write`n."""
+    rows: dict[report.Row, list[Score]] = {}
+    told = ""
+    title = f"{title}, descriptions: {options.descriptions.value}"
+    held_out = options.split == "held-out"
+    async with AsyncExitStack() as stack:
+        eyes = None
+        if options.descriptions is Kind.ENGINE:
+            eyes = await stack.enter_async_context(_eyes(options.vision_engine))
+        for level in options.levels:
+            for place in range(options.sequences):
+                series = sequence(first + place, level)
+                texts = await _texts(series, options.descriptions, eyes, held_out=held_out)
+                for method in _methods(options, mind, place):
+                    scored = score(series, await method.find(series, texts))
+                    rows.setdefault((level, method.name), []).append(scored)
+            told = write(report.table(rows), report.drawn(rows, title))
+    return told
+
+
+def _methods(options: argparse.Namespace, mind: Mind | None, place: int) -> Sequence[Method]:
+    methods: list[Method] = []
+    if mind is not None and "ours" in options.methods:
+        methods.append(Ours(mind))
+    if mind is not None and "original" in options.methods:
+        if not options.original:
+            methods.append(Original(mind))
+        elif place < options.original:
+            methods += [Original(mind), Ours(mind, "ours, on the same")]
+    if "rule" in options.methods:
+        methods.append(Rule())
+    # A describer of its own words is beyond the one who knows ours.
+    if "ceiling" in options.methods:
+        methods.append(Ours(Perfect(), "ours, were the judge perfect"))
+    return methods
+
+
+async def _texts(
+    series: Series, kind: Kind, eyes: Engine | None, *, held_out: bool
+) -> Mapping[str, str]:
+    if eyes is not None:
+        return await descriptions.seen(series, eyes)
+    return descriptions.told(series, kind, held_out=held_out)
+
+
+@asynccontextmanager
+async def _eyes(url: str | None) -> AsyncIterator[Engine]:
+    async with AsyncExitStack() as stack:
+        if url is None:
+            url = f"http://{(await stack.enter_async_context(parts.llama())).at}/v1"
+        yield await stack.enter_async_context(OpenAIEngine(url))
