@@ -6,6 +6,7 @@ Its clients expect a `confidence`, which is the original's constant: no model of
 sure it is. What the mesh does not know of its model is null.
 """
 
+from functools import partial
 from typing import Final, Literal
 
 from mesh.types.v1 import chat_pb2, image_pb2
@@ -197,11 +198,12 @@ def dialect(queue_workers: int | None) -> Dialect:
             )
         )
 
+    asking = partial(Route, "POST", changes=False)
     file = fastapi.File
     routes = (
-        Route("POST", "/describe", describe, told=Description, body=Picture),
-        Route("POST", "/describe/file", describe_file, told=Description, query=Wanted, form=file),
-        Route("POST", "/caption", caption, told=Caption, query=Captioning, form=file),
+        asking("/describe", describe, told=Description, body=Picture),
+        asking("/describe/file", describe_file, told=Description, query=Wanted, form=file),
+        asking("/caption", caption, told=Caption, query=Captioning, form=file),
         Route("GET", "/model/info", model, told=ModelInfo),
         *caption_queue_jobs.ROUTES,
     )

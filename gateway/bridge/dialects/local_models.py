@@ -89,8 +89,10 @@ def _describe(data: bytes, session: str | None) -> Conversation:
 DIALECT: Final = Dialect(
     name="Local Models API",
     routes=(
-        Route("POST", "/vision/frame", frame, told=Described, form=FrameFile),
-        Route("POST", "/vision/frame_b64", frame_b64, told=Described, body=FrameText),
+        Route("POST", "/vision/frame", frame, told=Described, form=FrameFile, changes=False),
+        Route(
+            "POST", "/vision/frame_b64", frame_b64, told=Described, body=FrameText, changes=False
+        ),
         Route("GET", "/sessions/{session_id}", session, told=KeptSession),
     ),
     refuse=fastapi.refuse,
