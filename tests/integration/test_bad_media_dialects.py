@@ -153,7 +153,7 @@ async def test_bad_names_mean_the_same_in_a_conversation(http, vision, engine, w
     if answer.status == 413:
         assert bad.code == "MEDIA_TOO_LARGE"
         return
-    assert text.startswith(("messages[0].content[1].image: ", "Model not loaded: messages[0]"))
+    assert text.startswith("messages[0].content[1].image: ")
     assert (answer.status, "retry-after" in answer.headers) == (
         (503, True) if bad.passes else (400, False)
     )

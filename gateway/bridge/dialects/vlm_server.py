@@ -119,7 +119,8 @@ def refuse(error: errors.MeshError) -> Response:
     """Tell of an error in the words of vlm_server's requests."""
     told = _PART.sub(r"messages[\1].content[\2]", str(error)).replace("ROLE_USER", "user")
     told = _SOURCE.sub(r".\1", told)
-    if isinstance(error, errors.Unavailable):
+    # Of what the request itself names and cannot be had, a field is told.
+    if isinstance(error, errors.Unavailable) and not error.violations:
         told = f"Model not loaded: {told}"
     return fastapi.refuse(error, told)
 
@@ -164,7 +165,7 @@ def _given(text: str | None, path: str) -> str:
 DIALECT: Final = Dialect(
     name="vlm_server",
     routes=(
-        Route("POST", "/api/v1/generate", generate, told=Generated, body=Generation),
+        Route("POST", "/api/v1/generate", generate, told=Generated, body=Generation, changes=False),
         Route("GET", "/vram_status", vram_status, told=hardware.Vram),
         Route("POST", "/clear_vram", clear_vram, told=Cleared),
     ),

@@ -188,6 +188,16 @@ def test_of_a_list_of_mistakes_the_first_is_told(sent):
             503,
             "Model not loaded: the engine does not answer",
         ),
+        (
+            errors.Unavailable(
+                "messages[0].parts[1].image.uri: could not be fetched",
+                violations=[
+                    errors.Violation("messages[0].parts[1].image.uri", "could not be fetched")
+                ],
+            ),
+            503,
+            "messages[0].content[1].image: could not be fetched",
+        ),
     ],
 )
 def test_what_the_room_refuses_is_told_in_the_dialects_words(error, status, detail):
