@@ -18,7 +18,7 @@ _REMEDY: Final = "send the file as it is, or as the field `file` of multipart/fo
 def file_of(data: bytes, content_type: str, *, field: str) -> bytes:
     """Give what was uploaded: `data` itself, or the file in it when it is a form.
 
-    The file is the field `file`, or else the first that has a file's name. Raises `InvalidInput`
+    The file is the field `file`, or else the only one that has a file's name. Raises `InvalidInput`
     about `field`.
     """
     kind, options = parse_options_header(content_type)
@@ -34,11 +34,19 @@ def file_of(data: bytes, content_type: str, *, field: str) -> bytes:
         raise InvalidInput.field(
             field, "is a form without a file", remedy=_REMEDY, code="FORM_WITHOUT_FILE"
         )
-    return files.get("file", next(iter(files.values())))
+    meant = [file for name, file in files if name == "file"] or [file for _, file in files]
+    if len(meant) > 1:
+        raise InvalidInput.field(
+            field,
+            f"is a form of {len(meant)} files",
+            remedy="send one file with each request",
+            code="FORM_OF_SEVERAL_FILES",
+        )
+    return meant[0]
 
 
-def _files(data: bytes, boundary: str) -> dict[str, bytes]:
-    files: dict[str, bytearray] = {}
+def _files(data: bytes, boundary: str) -> list[tuple[str, bytes]]:
+    files: list[tuple[str, bytearray]] = []
     current: bytearray | None = None
     with PushMultipartParser(
         boundary, max_segment_count=_FIELDS, max_segment_size=limits.BODY_BYTES
@@ -50,5 +58,6 @@ def _files(data: bytes, boundary: str) -> dict[str, bytes]:
                 if current is not None:
                     current += event
             elif event.filename or event.name == "file":
-                current = files.setdefault(event.name, bytearray())
-    return {name: bytes(file) for name, file in files.items()}
+                current = bytearray()
+                files.append((event.name, current))
+    return [(name, bytes(file)) for name, file in files]

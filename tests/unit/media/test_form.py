@@ -42,10 +42,16 @@ def test_the_file_of_a_form_is_found(body: bytes) -> None:
         (form(('name="file"', b"a"))[:-8], TYPE, "FORM_UNREADABLE"),
         (form(('name="file"', b"a")), "multipart/form-data", "FORM_UNREADABLE"),
         (form(*[(f'name="f{n}"', b"a") for n in range(40)]), TYPE, "FORM_UNREADABLE"),
+        (form(*[('name="file"', b"a")] * 2), TYPE, "FORM_OF_SEVERAL_FILES"),
+        (
+            form(*[(f'name="f{n}"; filename="a"', b"a") for n in "ab"]),
+            TYPE,
+            "FORM_OF_SEVERAL_FILES",
+        ),
         (form(('name="' + "x" * 9_000 + '"', b"a")), TYPE, "FORM_UNREADABLE"),
     ],
 )
-def test_a_form_without_a_file_is_refused_by_its_field(body: bytes, kind: str, code: str) -> None:
+def test_a_form_without_one_file_is_refused_by_its_field(body: bytes, kind: str, code: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         file_of(body, kind, field="image")
     assert refused.value.code == code
