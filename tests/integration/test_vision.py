@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -21,10 +22,11 @@ from services.chassis.errors import InvalidInput, Unavailable
 from tests.doubles.bad_media import data_url
 from tests.doubles.chat_rooms import VISION, vision_room
 from tests.doubles.engine_llama import ALIAS, free_port, llama
+from tests.doubles.engine_server import engine_server
 from tests.doubles.media_room import media_room
 from tests.doubles.pictures import BAD_PICTURES, CLEAR_SCENE, scene_png
 from tests.doubles.strangers import stranger
-from tests.doubles.videos import video
+from tests.doubles.videos import CONTAINERS, video
 
 
 @pytest.fixture
@@ -260,6 +262,40 @@ async def test_a_video_is_answered_about(channel: grpc.aio.Channel) -> None:
     response = await client.call(stub.Generate, pb.GenerateRequest(messages=[message]))
     assert response.text
     assert response.usage.input_tokens > 20
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+async def test_a_video_is_seen_however_it_is_named(container: str, tmp_path: Path) -> None:
+    film = video(container)
+    (tmp_path / "film").write_bytes(film)
+    async with (
+        engine_server() as engine,
+        stranger() as web,
+        media_room(tmp_path / "kept") as jobs,
+        vision_room(
+            engine.url, fetch_allow=("127.0.0.1",), media_root=tmp_path, jobs_target=jobs
+        ) as address,
+        client.channel(address) as channel,
+        client.channel(jobs) as media,
+    ):
+        web.body = film
+        content = HttpBody(content_type="application/octet-stream", data=film)
+        kept = (
+            await client.call(MediaServiceStub(media).Upload, UploadRequest(content=content))
+        ).uri
+        uris = (web.url("/hops/1"), (tmp_path / "film").as_uri(), data_url(film, "video/x"), kept)
+        for sent in ({"data": film}, *({"uri": it} for it in uris)):
+            parts = [chat_pb2.Part(video=video_pb2.Video(**sent)), chat_pb2.Part(text="What?")]
+            message = chat_pb2.Message(role=chat_pb2.ROLE_USER, parts=parts)
+            stub = pb_grpc.VisionServiceStub(channel)
+            await client.call(stub.Generate, pb.GenerateRequest(messages=[message]))
+    times = [[it["text"] for it in content_of(body) if "text" in it] for body in engine.bodies]
+    assert times == [["[0.0 s]", "[1.0 s]", "[2.0 s]", "[3.0 s]", "What?"]] * 5
+    assert len({str(body["messages"]) for body in engine.bodies}) == 1
+
+
+def content_of(body: dict[str, Any]) -> Any:
+    return body["messages"][-1]["content"]
 
 
 async def first_health(channel: grpc.aio.Channel) -> int:

@@ -23,6 +23,8 @@ from services.engine.domain import (
     SentVideo,
     Turn,
 )
+from services.media import image
+from services.media.video import VideoDecoder
 from services.vision import prompts
 from services.vision.config import VisionConfig
 from services.vision.core import Vision
@@ -35,6 +37,7 @@ from tests.doubles.videos import sound_alone, video
 
 PICTURE = SentPicture(scene_png())
 NO_PICTURE = SentPicture(b"no picture")
+BLUE = encode(Image.new("RGB", (32, 32), "blue"), "PNG")
 PLAIN = Wish()
 SCENE = {
     "objects": [{"name": "box", "count": 3}],
@@ -273,6 +276,31 @@ async def test_named_pictures_are_opened_and_the_same_is_shown_as_one(
         assert len(web_server.requests) == 1
     urls = [part["image_url"]["url"] for part in server.bodies[0]["messages"][0]["content"][:3]]
     assert len(set(urls)) == 1
+
+
+async def test_the_same_media_are_decoded_once_in_a_conversation(
+    vision: Vision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    prepare, frames = image.prepare, VideoDecoder.frames
+
+    async def prepare_and_count(data: bytes, **options: Any) -> image.PreparedImage:
+        decoded.append("picture")
+        return await prepare(data, **options)
+
+    async def find_and_count(self: VideoDecoder, data: bytes, *options: Any, **more: Any) -> Any:
+        decoded.append("video")
+        return await frames(self, data, *options, **more)
+
+    monkeypatch.setattr(image, "prepare", prepare_and_count)
+    monkeypatch.setattr(VideoDecoder, "frames", find_and_count)
+    same = SentPicture(uri=f"data:;base64,{base64.b64encode(PICTURE.data).decode()}")
+    film = SentVideo(video(), most_frames=1)
+    earlier = [Turn(Role.USER, (PICTURE, film)), Turn(Role.ASSISTANT, ("An aisle.",))]
+    await vision.generate([*earlier, *question(same, PICTURE, film, "And now?")], Sampling())
+    assert decoded == ["picture", "video"]
+    await vision.generate(question(PICTURE, SentPicture(BLUE), "The same?"), Sampling())
+    assert decoded[2:] == ["picture", "picture"]
 
 
 @pytest.mark.parametrize(
