@@ -6,7 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -35,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HEALTH: Final = "/healthz"
+_LISTED: Final = "GET /docs lists what is served"
 
 
 def application(
@@ -55,6 +57,8 @@ def application(
         for route in dialect.routes:
             app.router.add_route(route.verb, route.path, _handler(dialect, route, stubs))
     for dialect in dialects:
+        for path in {it.path for it in dialect.routes}:
+            app.router.add_route("*", path, _other_verb(dialect, path))
         if dialect.under:
             app.router.add_route("*", f"{dialect.under}{{path:.*}}", _nothing_of(dialect))
     app.router.add_route("*", "/{path:.*}", _nothing)
@@ -64,8 +68,10 @@ def application(
 @asynccontextmanager
 async def running(config: BridgeConfig, app: web.Application) -> AsyncIterator[str]:
     """Serve for a block, which is given the bound address; at its end let requests finish."""
-    # Envoy writes the access log, without the query.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=config.drain_seconds)
+    # Envoy writes the access log, without the query, and lets no packed body in.
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=config.drain_seconds, auto_decompress=False
+    )
     await runner.setup()
     host, _, port = config.listen.rpartition(":")
     try:
@@ -125,8 +131,8 @@ def _handler(dialect: Dialect, route: Route, stubs: Mapping[str, Any]) -> Handle
                 if is_refused(request):
                     # It asked for a socket at the edge, and for none here.
                     raise errors.Unauthenticated("the key is missing or not accepted")
-                answering = _answer(route, request, stubs)
-                response = await (answering if route.changes else while_there(request, answering))
+                with nullcontext() if route.changes else while_there(request):
+                    response = await _answer(route, request, stubs)
             except errors.MeshError as error:
                 response = _sent(dialect.refuse(error))
             except ConnectionError:
@@ -191,14 +197,27 @@ def _upgrading(sockets: Sockets) -> Any:
     return upgrade
 
 
+def _other_verb(dialect: Dialect, path: str) -> Handler:
+    verbs = ", ".join(sorted(it.verb for it in dialect.routes if it.path == path))
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        refused = dialect.refuse(errors.Unimplemented(_unanswered(request), remedy=f"use {verbs}"))
+        headers = {**refused.headers, "allow": verbs}
+        return _sent(replace(refused, status=405, headers=headers))
+
+    return refuse
+
+
 def _nothing_of(dialect: Dialect) -> Handler:
     async def refuse(request: web.Request) -> web.StreamResponse:
-        told = f"nothing answers {request.method} {request.path}"
-        remedy = "GET /docs lists what is served"
-        return _sent(dialect.refuse(errors.NotFound(told, remedy=remedy)))
+        return _sent(dialect.refuse(errors.NotFound(_unanswered(request), remedy=_LISTED)))
 
     return refuse
 
 
 async def _nothing(request: web.Request) -> web.Response:
-    return web.Response(text=f"nothing answers {request.method} {request.path}", status=404)
+    return web.Response(text=f"{_unanswered(request)}; {_LISTED}", status=404)
+
+
+def _unanswered(request: web.Request) -> str:
+    return f"nothing answers {request.method} {request.path}"

@@ -1,5 +1,6 @@
 """What the edge itself answers when no room does, in the same shape as the rooms' errors: JSON to
-REST callers, a status with details to gRPC callers, and to OpenAI's clients what those read.
+REST callers, a status with details to gRPC callers, and to OpenAI's clients what those read. Those
+of the other dialects find their `detail` beside it.
 
 Envoy fills in `%...%`. Its own words stay only where they name what is wrong with the request.
 """
@@ -63,6 +64,14 @@ REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
         ),
     ),
     (
+        415,
+        errors.InvalidInput(
+            "the body is packed, and bodies are taken as they are",
+            remedy="send it without Content-Encoding",
+            code="BODY_PACKED",
+        ),
+    ),
+    (
         431,
         errors.InvalidInput(
             f"the headers are over the limit of {limits.HEADER_KIBIBYTES} KiB",
@@ -111,6 +120,11 @@ _GRPC_CONTENT: Final = {
 _OPENAI: Final = {
     "header_filter": {"header": {"name": ":path", "string_match": {"prefix": "/v1/"}}}
 }
+_DIALECT: Final = {
+    "header_filter": {
+        "header": {"name": ":path", "string_match": {"prefix": "/mesh"}, "invert_match": True}
+    }
+}
 _TOO_LATE: Final = {"response_flag_filter": {"flags": ["DT"]}}
 # The transcoder has put it there: a REST call that only looks like gRPC by now.
 _TRANSCODED: Final = {
@@ -128,19 +142,20 @@ def mappers() -> list[dict[str, Any]]:
     )
     other = errors.Internal("the edge cannot answer this: %LOCAL_REPLY_BODY%")
     return [
-        *({"filter": _noted(why), **_json(error)} for why, error in PAGES),
+        *(it for why, error in PAGES for it in _of_rest(_noted(why), error)),
         {"filter": _noted("unknown_field"), **_json(unknown)},
         *_of_openai(),
         *_of_grpc(),
         # Envoy calls a call's own time limit 408, which would ask clients to send it once more.
-        {
-            "filter": _TOO_LATE,
-            "status_code": 504,
-            **_json(TOO_LATE),
-        },
-        *({"filter": _status_is(code), **_json(error)} for code, error in REST),
-        {"filter": _status_is(400, "GE"), **_json(other)},
+        *({**it, "status_code": 504} for it in _of_rest(_TOO_LATE, TOO_LATE)),
+        *(it for code, error in REST for it in _of_rest(_status_is(code), error)),
+        *_of_rest(_status_is(400, "GE"), other),
     ]
+
+
+def _of_rest(matched: dict[str, Any], error: errors.MeshError) -> Iterator[dict[str, Any]]:
+    yield {"filter": _all(matched, _DIALECT), **_json(error, detail=str(error))}
+    yield {"filter": matched, **_json(error)}
 
 
 def _of_openai() -> Iterator[dict[str, Any]]:
@@ -162,9 +177,9 @@ def _of_grpc() -> Iterator[dict[str, Any]]:
     yield {"filter": grpc}
 
 
-def _json(error: errors.MeshError) -> dict[str, Any]:
+def _json(error: errors.MeshError, **more: str) -> dict[str, Any]:
     body = json_format.MessageToDict(status.to_status(error), preserving_proto_field_name=True)
-    shaped = _shaped(error, body)
+    shaped = _shaped(error, body | more)
     if error is UNREAD:
         shaped["headers_to_add"] = [_header(UNREAD_HEADER, "1")]
     return shaped

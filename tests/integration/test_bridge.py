@@ -226,10 +226,26 @@ async def test_a_socket_that_is_not_there_says_so(url, http):
 
 
 async def test_an_unknown_path_says_so(url, http):
-    for verb, path in (("GET", "/nothing"), ("DELETE", "/api/v1/jobs")):
-        async with http.request(verb, url + path) as answer:
-            assert answer.status == 404
-            assert await answer.text() == f"nothing answers {verb} {path}"
+    async with http.get(f"{url}/nothing") as answer:
+        assert answer.status == 404
+        told = await answer.text()
+    assert told == "nothing answers GET /nothing; GET /docs lists what is served"
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "verbs", "shape"),
+    [
+        ("DELETE", "/api/v1/jobs", "GET, POST", "{}"),
+        ("POST", "/api/v1/jobs/one", "GET, PUT", "{}"),
+        ("GET", "/api/v1/generate", "POST", '{{"detail": "{}"}}'),
+        ("PUT", "/vision/frame", "POST", '{{"detail": "{}"}}'),
+        ("POST", "/health", "GET", '{{"detail": "{}"}}'),
+    ],
+)
+async def test_another_verb_is_told_which_ones_there_are(url, http, verb, path, verbs, shape):
+    async with http.request(verb, url + path) as answer:
+        assert (answer.status, answer.headers["allow"]) == (405, verbs)
+        assert await answer.text() == shape.format(f"nothing answers {verb} {path}; use {verbs}")
 
 
 async def test_a_failing_dialect_ends_in_an_error_and_the_bridge_lives(bridge, http, mesh, caplog):

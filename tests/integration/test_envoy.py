@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import gzip
 import io
 import json
 import re
@@ -109,8 +110,11 @@ async def channel(edge):
 
 
 def problem(body):
-    """The parts of an error that a client reads: it must have no others."""
-    assert body.keys() == {"code", "message", "details"}
+    """The parts of an error that a client reads: it must have no others, but what the dialects'
+    clients read.
+    """
+    assert body.keys() - {"detail"} == {"code", "message", "details"}
+    assert body.get("detail", body["message"]) == body["message"]
     assert body["details"][0]["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
     assert body["details"][0]["domain"] == "sensorium"
     return body["code"], body["details"][0]["reason"], body["message"]
@@ -264,6 +268,22 @@ async def test_a_body_over_the_limit_is_refused(path, chunked, edge, http, recei
     assert received == []
 
 
+PACKED = ("/mesh/v1/jobs", "/mesh/v1/vision:describeUpload", "/api/v1/generate", "/v1/models")
+
+
+@pytest.mark.parametrize("path", PACKED)
+@pytest.mark.parametrize("packing", ["gzip", "br", "GZIP, identity"])
+async def test_a_packed_body_is_refused_unpacked(path, packing, edge, http, received):
+    packed = gzip.compress(bytes(limits.BODY_BYTES + 1))
+    headers = {"content-type": "application/json", "content-encoding": packing}
+    async with http.post(edge.url + path, data=packed, headers=headers) as answer:
+        told = await answer.json()
+    assert answer.status == 415
+    words = told["error"]["message"] if path.startswith("/v1/") else told["message"]
+    assert words.endswith("send it without Content-Encoding")
+    assert received == []
+
+
 BAD_JSON = {
     "cut": (b'{"type": ', "MALFORMED_REQUEST", "", "Unexpected end of string"),
     "no json": (b"type=caption_v1", "MALFORMED_REQUEST", "", "type=caption_v1"),
@@ -405,6 +425,7 @@ async def test_a_room_that_is_down_is_told_with_the_time_to_try_again(path, lone
     code, reason, message = problem(body)
     assert (code, reason) == (14, "UNAVAILABLE")
     assert "127.0.0.1" not in message
+    assert ("detail" in body) is not path.startswith("/mesh/")
     assert body["details"][1] == {
         "@type": "type.googleapis.com/google.rpc.RetryInfo",
         "retry_delay": "1s",
