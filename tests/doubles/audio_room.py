@@ -8,7 +8,7 @@ from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 
 from services.audio.config import AudioConfig
 from services.audio.core import Audio
-from services.audio.ports import Transcriber
+from services.audio.ports import Diarizer, Transcriber
 from services.audio.rpc import AudioServicer
 from services.chassis.server import Server
 
@@ -16,9 +16,11 @@ AUDIO = pb.DESCRIPTOR.services_by_name["AudioService"]
 
 
 @asynccontextmanager
-async def audio_room(transcriber: Transcriber) -> AsyncIterator[str]:
+async def audio_room(
+    transcriber: Transcriber, diarizer: Diarizer | None = None
+) -> AsyncIterator[str]:
     """Serve the audio room for a block, which is given its address."""
-    async with Audio(transcriber) as core:
+    async with Audio(transcriber, diarizer) as core:
         server = Server(AudioConfig(listen="127.0.0.1:0", drain_seconds=1))
         register = pb_grpc.add_AudioServiceServicer_to_server
         server.add(register, AudioServicer(core), AUDIO, health=core.health)

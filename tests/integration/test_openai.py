@@ -9,6 +9,7 @@ import numpy as np
 import openai
 import pytest
 import pytest_asyncio
+from openai.types.audio import TranscriptionDiarized
 from pydantic import BaseModel
 
 from services.chassis import limits
@@ -17,6 +18,7 @@ from tests.doubles import keys
 from tests.doubles.audio_room import audio_room
 from tests.doubles.bridge import bridging
 from tests.doubles.chat_rooms import reasoning_room, vision_room
+from tests.doubles.diarizer_fake import FakeDiarizer
 from tests.doubles.engine_server import (
     MODEL,
     SENTENCE,
@@ -48,7 +50,7 @@ async def rooms(engine):
     async with (
         vision_room(engine.url) as vision,
         reasoning_room(engine.url) as reasoning,
-        audio_room(ToneTranscriber()) as audio,
+        audio_room(ToneTranscriber(), FakeDiarizer()) as audio,
         bridging(vision, reasoning=reasoning, audio=audio) as bridge,
     ):
         yield {"vision": vision, "reasoning": reasoning, "audio": audio, "bridge": bridge}
@@ -135,6 +137,23 @@ async def test_a_recording_is_told_as_it_is_heard(client, kind):
     if kind[0] == "wav":
         assert told[-1].text == said(WORDS)
         assert len(told) > 2
+
+
+async def test_a_recording_comes_back_with_who_said_what(client):
+    told = await transcribe(
+        client, model="gpt-4o-transcribe-diarize", response_format="diarized_json",
+        chunking_strategy="auto",
+    )  # fmt: skip
+    assert isinstance(told, TranscriptionDiarized)
+    assert " ".join(it.text for it in told.segments) == said(WORDS) == told.text
+    assert {it.speaker for it in told.segments} <= {"A", "B"}
+    assert told.speakers_told_apart is True
+    stream = await transcribe(client, response_format="diarized_json", stream=True)
+    events = [it async for it in stream]
+    segments = [it for it in events if it.type == "transcript.text.segment"]
+    assert " ".join(it.text for it in segments) == said(WORDS)
+    assert {it.speaker for it in segments} <= {"A", "B"}
+    assert events[-1].type == "transcript.text.done"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -36,12 +36,14 @@ DIALECT: Final = Dialect(
         ),
         Route(
             *("POST", "/v1/audio/transcriptions", openai_audio.transcribe),
-            told=openai_transcript.VerboseTranscription | openai_transcript.Transcription,
+            told=openai_transcript.VerboseTranscription
+            | openai_transcript.DiarizedTranscription
+            | openai_transcript.Transcription,
             form=openai_audio.Transcribing,
             others={
                 "text/plain": str,
                 "text/vtt": str,
-                _EVENTS: openai_audio.Delta | openai_audio.Done,
+                _EVENTS: openai_audio.Delta | openai_transcript.SpokenSegment | openai_audio.Done,
             },
             lasts=limits.ANSWER_DEADLINE,
             changes=False,

@@ -48,7 +48,7 @@ class Transcribing(wrong.Shape):
     language: str = ""
     prompt: str = Field(default="", max_length=8192)
     keywords: list[Keyword] = Field(default=[], alias="keywords[]", max_length=_HINTS)
-    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] = "json"
+    response_format: Literal["diarized_json", "json", "text", "srt", "verbose_json", "vtt"] = "json"
     timestamp_granularities: list[_Granularity] = Field(
         default=[], alias="timestamp_granularities[]", max_length=2
     )
@@ -119,8 +119,10 @@ def _asked(form: Mapping[str, bytes | Sequence[bytes]]) -> Transcribing:
     asked = wrong.read(Transcribing, fields)
     if not asked.file:
         raise errors.InvalidInput.field("file", "is empty", remedy="send a recording")
-    if asked.stream and asked.response_format != "json":
-        raise wrong.unsupported("response_format", "a stream of events is JSON: leave it out")
+    if asked.stream and asked.response_format not in ("json", "diarized_json"):
+        raise wrong.unsupported(
+            "response_format", "a stream of events is JSON: leave it out, or ask for diarized_json"
+        )
     if asked.timestamp_granularities and asked.response_format != "verbose_json":
         raise wrong.unsupported(
             "timestamp_granularities[]", "times come with response_format verbose_json"
@@ -139,11 +141,13 @@ def _texts(name: str, sent: bytes | Sequence[bytes]) -> str | list[str]:
 
 def _written(asked: Transcribing, told: transcript_pb2.Transcript) -> Response:
     if asked.stream:
-        body = _event(Delta(delta=told.text)) + _event(Done(text=told.text))
+        body = _event(Delta(delta=told.text)) + _end(asked, told)
         return Response(body, "text/event-stream")
     match asked.response_format:
         case "json":
             return json_response(transcript.plain(told).model_dump())
+        case "diarized_json":
+            return json_response(transcript.diarized(told).model_dump())
         case "verbose_json":
             wanted = asked.timestamp_granularities or ["segment"]
             made = transcript.verbose(told, segments="segment" in wanted, words="word" in wanted)
@@ -172,7 +176,7 @@ def _streamed(asked: Transcribing) -> Events:
         new = growing.grow(answer)
         piece = _event(Delta(delta=new)) if new else b""
         if answer.HasField("final"):
-            piece += _event(Done(text=answer.final.text))
+            piece += _end(asked, answer.final)
         return piece
 
     def feed(answer: pb.TranscribeResponse) -> Iterator[Message]:
@@ -186,6 +190,13 @@ def _streamed(asked: Transcribing) -> Events:
         _ended,
         feed,
     )
+
+
+def _end(asked: Transcribing, told: transcript_pb2.Transcript) -> bytes:
+    # Who speaks is known when all was said.
+    is_diarized = asked.response_format == "diarized_json"
+    segments = transcript.spoken(told) if is_diarized else []
+    return b"".join(map(_event, segments)) + _event(Done(text=told.text))
 
 
 def _chunks(data: bytes) -> Iterator[pb.TranscribeRequest]:

@@ -21,7 +21,7 @@ _QUESTIONS: Final = {
 }
 DEFAULT: Final = "default"
 """Stands for whatever model a room has."""
-ALIASES: Final = {AUDIO: ("whisper-1",)}
+ALIASES: Final = {AUDIO: ("whisper-1", "gpt-4o-transcribe-diarize")}
 """Names that clients have written into them."""
 
 

@@ -64,6 +64,30 @@ class VerboseTranscription(BaseModel):
     usage: Usage
 
 
+class SpokenSegment(BaseModel):
+    """What one speaker said, and its times in seconds. Speakers are `A`, `B` ... in the order in
+    which they first speak; where they were not told apart, all is said by `A`.
+    """
+
+    type: Literal["transcript.text.segment"] = "transcript.text.segment"
+    id: str
+    speaker: str
+    start: float
+    end: float
+    text: str
+
+
+class DiarizedTranscription(BaseModel):
+    """Who said what and when. `speakers_told_apart` is beyond OpenAI's shape: whether they were."""
+
+    task: Literal["transcribe"] = "transcribe"
+    duration: float
+    text: str
+    segments: list[SpokenSegment]
+    usage: Usage
+    speakers_told_apart: bool
+
+
 def plain(transcript: pb.Transcript) -> Transcription:
     """Write the text alone."""
     return Transcription(text=transcript.text, usage=usage(transcript.duration))
@@ -80,6 +104,32 @@ def verbose(transcript: pb.Transcript, *, segments: bool, words: bool) -> Verbos
         words=[_word(word) for it in spoken for word in it.words] if words else None,
         usage=usage(transcript.duration),
     )
+
+
+def diarized(transcript: pb.Transcript) -> DiarizedTranscription:
+    """Write who said what and when."""
+    return DiarizedTranscription(
+        duration=seconds(transcript.duration),
+        text=transcript.text,
+        segments=spoken(transcript),
+        usage=usage(transcript.duration),
+        speakers_told_apart=transcript.speakers_told_apart,
+    )
+
+
+def spoken(transcript: pb.Transcript) -> list[SpokenSegment]:
+    """Write the segments with their speakers."""
+    labels: dict[str, str] = {}
+    return [
+        SpokenSegment(
+            id=f"seg_{place}",
+            speaker=labels.setdefault(it.speaker, _label(len(labels))),
+            start=seconds(it.start_offset),
+            end=seconds(it.end_offset),
+            text=it.text,
+        )
+        for place, it in enumerate(transcript.segments)
+    ]
 
 
 def srt(transcript: pb.Transcript) -> str:
@@ -100,6 +150,12 @@ def usage(duration: Duration) -> Usage:
 def seconds(duration: Duration) -> float:
     """A duration in seconds, to the millisecond."""
     return round(duration.ToMilliseconds() / 1_000, 3)
+
+
+def _label(place: int) -> str:
+    """`A` to `Z`, then `AA`, `AB` ..."""
+    before, letter = divmod(place, 26)
+    return (_label(before - 1) if before else "") + chr(ord("A") + letter)
 
 
 def _segment(place: int, segment: pb.Segment) -> Segment:

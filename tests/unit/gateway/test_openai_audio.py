@@ -5,8 +5,13 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.types.v1 import model_pb2, transcript_pb2
+from openai.types.audio import (
+    TranscriptionDiarized,
+    TranscriptionTextSegmentEvent,
+)
 
 from gateway.bridge.dialects import openai_audio as audio
+from gateway.bridge.dialects import openai_transcript as transcript
 from gateway.bridge.dialects.openai import DIALECT
 from gateway.bridge.exchange import Events, Request
 from services.chassis import errors
@@ -139,6 +144,58 @@ def test_verbose_json_has_the_times_that_are_asked_for(wanted, segments, words):
         assert told["words"][1] == {"word": "morning.", "start": 0.75, "end": 1.25}
 
 
+def conversation(*speakers):
+    told = pb.TranscribeUploadResponse()
+    told.CopyFrom(TOLD)
+    told.transcript.speakers_told_apart = bool(speakers)
+    for segment, speaker in zip(told.transcript.segments, speakers, strict=False):
+        segment.speaker = speaker
+    return told
+
+
+def test_diarized_json_says_who_said_what():
+    _, status, told = call(form(response_format=b"diarized_json"), HEARS, conversation("S2", "S1"))
+    assert (status, told["task"], told["duration"], told["text"]) == (
+        *(200, "transcribe", 62.5),
+        "Good morning. Bye.",
+    )
+    assert told["speakers_told_apart"]
+    assert told["segments"] == [
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_0",
+            "speaker": "A",
+            "start": 0.5,
+            "end": 1.25,
+            "text": "Good morning.",
+        },
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_1",
+            "speaker": "B",
+            "start": 61.0,
+            "end": 61.5,
+            "text": "Bye.",
+        },
+    ]
+    read = TranscriptionDiarized.model_validate(told)
+    assert [it.speaker for it in read.segments] == ["A", "B"]
+
+
+def test_speakers_who_were_not_told_apart_are_one_and_the_answer_says_so():
+    _, _, told = call(form(response_format=b"diarized_json"), HEARS, TOLD)
+    assert [it["speaker"] for it in told["segments"]] == ["A", "A"]
+    assert told["speakers_told_apart"] is False
+
+
+def test_the_27th_speaker_has_two_letters():
+    many = transcript_pb2.Transcript(
+        segments=[transcript_pb2.Segment(speaker=f"S{it}") for it in range(28)]
+    )
+    labels = [it.speaker for it in transcript.spoken(many)]
+    assert labels[24:] == ["Y", "Z", "AA", "AB"]
+
+
 @pytest.mark.parametrize(
     ("kind", "content_type", "text"),
     [
@@ -165,7 +222,7 @@ def test_text_and_subtitles_are_text(kind, content_type, text):
     )
 
 
-@pytest.mark.parametrize("name", [b"default", b"whisper-1", b"ears"])
+@pytest.mark.parametrize("name", [b"default", b"whisper-1", b"gpt-4o-transcribe-diarize", b"ears"])
 def test_names_that_mean_the_rooms_model(name):
     assert call(form(model=name), HEARS, TOLD)[1] == 200
 
@@ -181,7 +238,8 @@ def test_another_model_is_not_there():
         ({"file": b""}, "file", None),
         ({"vad_filter": b"true"}, "vad_filter", "unknown_parameter"),
         ({"include[]": [b"logprobs"]}, "include[]", "unknown_parameter"),
-        ({"response_format": b"diarized_json"}, "response_format", "invalid_value"),
+        ({"response_format": b"yaml"}, "response_format", "invalid_value"),
+        ({"known_speaker_names[]": [b"Ada"]}, "known_speaker_names[]", "unknown_parameter"),
         ({"temperature": b"2"}, "temperature", "invalid_value"),
         ({"temperature": b"nan"}, "temperature", "invalid_value"),
         ({"stream": b"perhaps"}, "stream", "invalid_value"),
@@ -300,6 +358,22 @@ def test_what_is_heard_is_told_in_deltas_and_then_whole():
     assert events.ended(None) == b""
     (failed,) = parsed(events.ended(errors.Unavailable("the room is gone")))
     assert failed["error"]["message"] == "the room is gone"
+
+
+def test_a_stream_says_at_its_end_who_said_what():
+    events = streamed(response_format=b"diarized_json")
+    final = pb.TranscribeResponse(final=conversation("S1", "S2").transcript)
+    told = parsed(events.told(final))
+    assert [it["type"] for it in told] == [
+        *("transcript.text.delta", "transcript.text.segment", "transcript.text.segment"),
+        "transcript.text.done",
+    ]
+    assert [(it["speaker"], it["text"]) for it in told[1:3]] == [
+        ("A", "Good morning."),
+        ("B", "Bye."),
+    ]
+    for it in told[1:3]:
+        TranscriptionTextSegmentEvent.model_validate(it, strict=True)
 
 
 def box(kind, size=8):
