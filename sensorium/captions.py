@@ -45,7 +45,9 @@ def _show(heard: Any, below: Live, screen: Screen) -> None:
             below.update(Text(), refresh=True)
             lines = _transcript(heard.final)
         case "transcript":
-            below.update(Text("What it comes to is being found out ...", "dim"), refresh=True)
+            below.update(_waiting(), refresh=True)
+        case "progress":
+            below.update(_waiting(heard.progress), refresh=True)
         case "analysis":
             below.update(Text(), refresh=True)
             lines = (*_transcript(heard.analysis.transcript), *_analysis(heard.analysis))
@@ -55,6 +57,13 @@ def _show(heard: Any, below: Live, screen: Screen) -> None:
 
 def _partial(partial: pb.PartialText) -> Text:
     return Text.assemble(plain(partial.committed), (plain(partial.tentative), "dim"))
+
+
+def _waiting(progress: session_pb2.AnalysisProgress | None = None) -> Text:
+    done = ""
+    if progress is not None and progress.asked:
+        done = f" {progress.answered} of {progress.asked} questions are answered"
+    return Text(f"What it comes to is being found out ...{done}", "dim")
 
 
 def _segment(segment: transcript_pb2.Segment) -> Text:

@@ -20,7 +20,7 @@ from services.jobs.content import (
     Transcript,
     Word,
 )
-from services.jobs.sessions.domain import NewSession, SessionState
+from services.jobs.sessions.domain import NewSession, Progress, SessionState
 from tests.doubles import postgres
 from tests.doubles.session_store_memory import MemorySessionStore
 
@@ -119,6 +119,7 @@ async def test_who_takes_a_session_up_by_its_token_takes_the_hold(store):
         store.keep(opened, lease=LEASE),
         store.leave(opened, wait=NOW),
         store.hear_out(opened, TRANSCRIPT),
+        store.note(opened, Progress(2, 1)),
         store.end(opened, FINDINGS, keep=LEASE),
     ):
         with pytest.raises(Conflict):
@@ -159,6 +160,15 @@ async def test_what_was_heard_and_found_is_kept_as_it_was(store):
     assert ended.expire_time - ended.end_time == LEASE
 
 
+async def test_how_far_an_analysis_is_is_kept(store):
+    opened = await store.open(NEW, lease=LEASE)
+    assert opened.progress == Progress()
+    heard = await store.hear_out(opened, TRANSCRIPT)
+    await store.note(heard, Progress(3, 1))
+    assert (await store.find("acme", "glasses-1")).progress == Progress(3, 1)
+    assert (await store.take_up("acme", "glasses-1", "secret", lease=LEASE)).findings is None
+
+
 async def test_taking_up_a_session_that_was_heard_out_takes_no_hold(store):
     opened = await store.open(NEW, lease=LEASE)
     heard = await store.hear_out(opened, TRANSCRIPT)
@@ -183,7 +193,7 @@ async def test_a_session_that_expired_is_not_found_and_is_forgotten(store):
     assert await store.find("acme", "glasses-1")
 
 
-async def test_a_bell_rings_when_a_session_is_left_or_ends(store):
+async def test_a_bell_rings_when_a_session_is_left_is_further_or_ends(store):
     opened = await store.open(NEW, lease=LEASE)
     with store.changes() as bell:
         async with asyncio.timeout(5):
@@ -191,5 +201,7 @@ async def test_a_bell_rings_when_a_session_is_left_or_ends(store):
             await bell.wait(60)
             [claimed] = await store.claim(limit=1, lease=LEASE)
             heard = await store.hear_out(claimed, TRANSCRIPT)
+            await store.note(heard, Progress(1, 0))
+            await bell.wait(60)
             await store.end(heard, FINDINGS, keep=LEASE)
             await bell.wait(60)

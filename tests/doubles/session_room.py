@@ -49,6 +49,8 @@ class SessionRoom(pb_grpc.SessionServiceServicer):
         self.listens.set()
         self.thinks = asyncio.Event()
         self.thinks.set()
+        self.progress: list[tuple[int, int]] = []
+        """How far an analysis is said to be, one after another: what was asked and answered."""
         self.cut_at = iter([0])
         """At how many bytes in all a stream is cut, again and again."""
         self.cuts = 0
@@ -161,6 +163,8 @@ class SessionRoom(pb_grpc.SessionServiceServicer):
         analysis = _analysis(heard)
         yield pb.AnalyzeAudioResponse(segment=analysis.transcript.segments[0])
         yield pb.AnalyzeAudioResponse(transcript=analysis.transcript)
+        for asked, answered in self.progress:
+            yield pb.AnalyzeAudioResponse(progress={"asked": asked, "answered": answered})
         await self.thinks.wait()
         yield pb.AnalyzeAudioResponse(analysis=analysis)
 

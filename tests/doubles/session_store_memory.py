@@ -65,6 +65,10 @@ class MemorySessionStore:
         self._kept[session.key] = heard
         return heard
 
+    async def note(self, session, progress):
+        self._kept[session.key] = replace(self._held(session), progress=progress)
+        self._bells.ring("changes")
+
     async def claim(self, *, limit, lease):
         due = sorted((at, key.int, key) for key, at in self._due.items() if at <= self.now())
         return [

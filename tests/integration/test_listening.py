@@ -190,6 +190,21 @@ async def test_what_a_session_comes_to_is_told_after_its_words(monkeypatch, caps
     ]  # fmt: skip
 
 
+async def test_a_terminal_shows_how_far_the_analysis_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(captions.Live, "update", lambda self, text, **_: shown.append(text.plain))
+    async with sessions() as room:
+        room.progress = [(0, 0), (7, 3)]
+        told = analyze(paced(b"one"), SessionSettings(), Edge(room.address))
+        async with asyncio.timeout(30):
+            await captions.show(told, Edge(room.address), Screen())
+    waiting = [it for it in shown if it.startswith("What it comes to")]
+    assert waiting == [
+        *["What it comes to is being found out ..."] * 2,
+        "What it comes to is being found out ... 3 of 7 questions are answered",
+    ]
+
+
 async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):
     settings = pb.TranscribeSettings(language="tlh")
     told = listen(paced(bytes(32_000)), settings, Edge(room))

@@ -45,6 +45,19 @@ async def bridge(room):
         yield at
 
 
+async def test_a_client_that_wants_it_is_told_how_far_the_analysis_is(bridge):
+    async with connect(f"ws://{bridge}/ws/audio") as socket:
+        await socket.send(json.dumps(CONFIG | {"progress": True}))
+        await socket.send(TALK)
+        await socket.send(END)
+        told = [await heard(socket)]
+        while told[-1]["type"] != "final_result":
+            told.append(await heard(socket))
+    progress = [it for it in told if it["type"] == "progress"]
+    assert progress
+    assert all(it["answered"] <= it["asked"] for it in progress)
+
+
 async def test_a_session_is_told_as_it_is_heard_and_analysed_in_the_shape_of_the_original(bridge):
     half = len(TALK) // 2
     async with connect(f"ws://{bridge}/ws/audio") as socket:

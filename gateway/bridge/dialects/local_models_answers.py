@@ -53,6 +53,11 @@ def partial(session_id: str, before: str, heard: audio_pb.PartialText) -> Say | 
     return _newest("partial_result", session_id=session_id, text=text, tentative=tentative)
 
 
+def progress(session_id: str, made: session_pb2.AnalysisProgress) -> Say:
+    """Tell how far the analysis is."""
+    return _newest("progress", session_id=session_id, asked=made.asked, answered=made.answered)
+
+
 def final(session_id: str, made: session_pb2.SessionAnalysis) -> Say:
     """Tell what a session came to."""
     return Say(final_result(session_id, made).model_dump_json())

@@ -55,13 +55,15 @@ class Opening:
     settings: pb.SessionSettings
     is_resumable: bool = False
     """Whether the client wants to know what it must to take the session up again."""
+    wants_progress: bool = False
+    """Whether it wants to know how far the analysis is."""
 
     def again(self) -> "Opening":
         """The same for a session that follows."""
         settings = pb.SessionSettings()
         settings.CopyFrom(self.settings)
         settings.resume_token = ""
-        return Opening(settings, self.is_resumable)
+        return Opening(settings, self.is_resumable, self.wants_progress)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Config(BaseModel):
     language: str | None = LANGUAGE
     hints: list[str] = []
     resumable: bool = False
+    progress: bool = False
     resume_token: str = ""
 
 
@@ -146,7 +149,8 @@ def of_config(sent: dict[str, Any]) -> Opening:
         hints=config.hints,
         resume_token=config.resume_token,
     )
-    return Opening(settings, config.resumable or bool(config.resume_token))
+    is_resumable = config.resumable or bool(config.resume_token)
+    return Opening(settings, is_resumable, config.progress)
 
 
 def _chunk(data: Any) -> Audio:

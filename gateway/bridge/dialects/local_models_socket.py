@@ -42,12 +42,13 @@ MESSAGE_COST: Final = 256
 """What a message costs beside its audio."""
 ABOUT: Final = """
 Sessions of speech of the Local Models API, one after another. The client sends JSON, as text or as
-bytes: config (session_id, sample_rate, encoding, language, hints, resumable, resume_token),
-audio_chunk (data_b64), end_of_stream; or audio as it is, in binary messages. It is told ready, if
-it says nothing for a second; partial_result (text, tentative) while it is heard; final_result
-(text, analysis) at the end; warning and error (message, code). A resumable client is told session
-(session_id, resume_token, next_offset, kept_seconds) and acknowledged (offset). Who leaves has
-ended the session, unless it is resumable: /sessions/{session_id} tells what it came to.
+bytes: config (session_id, sample_rate, encoding, language, hints, resumable, resume_token,
+progress), audio_chunk (data_b64), end_of_stream; or audio as it is, in binary messages. It is told
+ready, if it says nothing for a second; partial_result (text, tentative) while it is heard; progress
+(asked, answered), if its config wants it, while it is analysed; final_result (text, analysis) at
+the end; warning and error (message, code). A resumable client is told session (session_id,
+resume_token, next_offset, kept_seconds) and acknowledged (offset). Who leaves has ended the
+session, unless it is resumable: /sessions/{session_id} tells what it came to.
 """
 TOO_EARLY: Final = "too much audio came before its config; what does not fit is left out"
 NOTHING_SENT: Final = errors.Precondition("there is no session to end", remedy=REMEDY)
@@ -120,6 +121,9 @@ class LocalModelsSession(Session):
             case "partial_text":
                 if said := answers.partial(talk.session_id, self._heard, answer.partial_text):
                     yield said
+            case "progress":
+                if talk.wants_progress:
+                    yield answers.progress(talk.session_id, answer.progress)
             case "analysis":
                 talk.is_over = True
                 yield answers.final(talk.session_id, answer.analysis)

@@ -24,6 +24,7 @@ class Talk:
 
     def __init__(self, opening: Opening, clock: Clock) -> None:
         self.is_resumable = opening.is_resumable
+        self.wants_progress = opening.wants_progress
         self.session_id = opening.settings.session_id
         self.backlog = Backlog()
         self.is_ended = False

@@ -14,6 +14,8 @@ from services.jobs.content import Findings, MissingPart, Segment, Transcript
 from services.jobs.pipelines import session_prompts, summing
 from services.jobs.pipelines.prompts import Prompt, line
 from services.jobs.ports.rooms import Reasoning
+from services.jobs.sessions.domain import Progress
+from services.jobs.sessions.noting import Tell
 
 Answer = TypeVar("Answer")
 
@@ -39,11 +41,11 @@ class Analyst:
         self._reasoning = reasoning
         self._within = within
 
-    async def __call__(self, transcript: Transcript) -> Findings:
+    async def __call__(self, transcript: Transcript, tell: Tell) -> Findings:
         """Find what a transcript comes to; raises nothing of what can go wrong with a model."""
         if not transcript.segments:
             return Findings()
-        asker = _Patient(self._reasoning, self._within)
+        asker = _Patient(self._reasoning, self._within, tell)
         summary = await asker.summary(transcript.segments)
         found = await analysis.findings(transcript, asker)
         return replace(found, summary=summary, missing=asker.missing())
@@ -52,8 +54,10 @@ class Analyst:
 class _Patient:
     """Asks until the time is up, or the engine turns out to be down."""
 
-    def __init__(self, reasoning: Reasoning, within: timedelta) -> None:
+    def __init__(self, reasoning: Reasoning, within: timedelta, tell: Tell) -> None:
         self._reasoning = reasoning
+        self._tell = tell
+        self._progress = Progress()
         self._until = asyncio.get_running_loop().time() + within.total_seconds()
         self._free = asyncio.Semaphore(_AT_ONCE)
         self._given_up = ""
@@ -70,6 +74,7 @@ class _Patient:
             told = await self._reasoning.extract(prompt.turns(question), prompt.schema)
             return prompt.answer(told)
 
+        self._note(asked=len(questions))
         asked = (self._ask(name, lambda it=it: answer(it)) for it in questions)  # type: ignore[misc]
         answers: list[Any] = await asyncio.gather(*asked)
         return answers
@@ -84,6 +89,7 @@ class _Patient:
             return line(str(told))[: summing.LINE_CHARS]
 
         async def sum_up(_: int, parts: Sequence[str]) -> Sequence[str]:
+            self._note(asked=len(parts))
             told = [
                 await self._ask("summary", lambda part=part: write(part))  # type: ignore[misc]
                 for part in parts
@@ -92,7 +98,18 @@ class _Patient:
 
         return await summing.summed_up([_told(it) for it in segments], sum_up)
 
+    def _note(self, *, asked: int = 0, answered: int = 0) -> None:
+        before = self._progress
+        self._progress = Progress(before.asked + asked, before.answered + answered)
+        self._tell(self._progress)
+
     async def _ask(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        try:
+            return await self._tried(name, ask)
+        finally:
+            self._note(answered=1)
+
+    async def _tried(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         reason = self._given_up
         if not reason:
             try:

@@ -20,12 +20,15 @@ from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.domain import Session
 from services.jobs.sessions.hold import held
 from services.jobs.sessions.live import Chunk, End, Resumption, Whole
+from services.jobs.sessions.noting import Tell, noted
 from services.jobs.sessions.ports import Listener, SessionStore
 
 _log = logging.getLogger(__name__)
 
-Analyst = Callable[[Transcript], Awaitable[Findings]]
-"""Finds what a transcript comes to. What it cannot find it names as missing; it raises nothing."""
+Analyst = Callable[[Transcript, Tell], Awaitable[Findings]]
+"""Finds what a transcript comes to, and tells how far it is. What it cannot find it names as
+missing; it raises nothing.
+"""
 
 _LOOK_SECONDS: Final = 1.0
 _AGAIN: Final = timedelta(seconds=5)
@@ -112,7 +115,8 @@ class Closer:
         if session.attempts > _MOST_ATTEMPTS:
             findings = Findings(missing=_all_missing("the analysis failed too often"))
         else:
-            findings = await self._analyst(transcript)
+            async with noted(self._store, session) as tell:
+                findings = await self._analyst(transcript, tell)
         findings = replace(findings, missing=(*missing, *findings.missing))
         await self._store.end(session, findings, keep=self._bounds.retention)
         self._ends.add(1, {"outcome": "partial" if findings.missing else "whole"})

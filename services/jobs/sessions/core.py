@@ -18,7 +18,13 @@ from opentelemetry import metrics
 from services.chassis import call, names
 from services.chassis.errors import Exhausted, Internal, MeshError, NotFound, TimedOut
 from services.jobs.sessions.bounds import Bounds
-from services.jobs.sessions.domain import NewSession, Session, SessionState, not_found
+from services.jobs.sessions.domain import (
+    NewSession,
+    Progress,
+    Session,
+    SessionState,
+    not_found,
+)
 from services.jobs.sessions.hold import held
 from services.jobs.sessions.live import (
     Analyzed,
@@ -41,6 +47,8 @@ _RETRY_AFTER: Final = timedelta(seconds=15)
 _KEPT_SHARE: Final = 0.75
 """Of the time for which the audio room keeps a session: the rest is for ending it there."""
 _LOOK_SECONDS: Final = 1.0
+_SIGN_SECONDS: Final = 10.0
+"""After so long without anything new, who waits for an analysis is told how far it is once more."""
 _LEAVE_SECONDS: Final = 5.0
 
 
@@ -155,7 +163,8 @@ class Sessions:
         if whole is None:
             raise Internal("the audio room stopped before its last answer", remedy="take it up")
         yield whole
-        yield await self._ended(session)
+        async for each in self._ended(session):
+            yield each
 
     @asynccontextmanager
     async def _hold(self, session: Session, kept_for: timedelta) -> AsyncIterator[None]:
@@ -175,28 +184,27 @@ class Sessions:
             for segment in session.transcript.segments[asked.segments :]:
                 yield SegmentHeard(segment)
             yield Whole(session.transcript)
-        yield await self._ended(session)
+        async for each in self._ended(session):
+            yield each
 
-    async def _ended(self, session: Session) -> Analyzed:
-        bound = 2 * self._bounds.analysis + self._bounds.lease
-        try:
-            async with asyncio.timeout(bound.total_seconds()):
-                with self._store.changes() as bell:
-                    while (analyzed := await self._analyzed(session)) is None:
-                        await bell.wait(_LOOK_SECONDS)
-                    return analyzed
-        except TimeoutError:
-            raise TimedOut(
-                "the analysis has to wait for too long", remedy="ask GetSession for it later"
-            ) from None
-
-    async def _analyzed(self, session: Session) -> Analyzed | None:
-        now = await self._store.take_up(
-            session.tenant, session.session_id, session.token, lease=self._bounds.lease
+    async def _ended(self, session: Session) -> AsyncIterator[Progress | Analyzed]:
+        clock, told, told_at = asyncio.get_running_loop().time, None, 0.0
+        until = clock() + (2 * self._bounds.analysis + self._bounds.lease).total_seconds()
+        with self._store.changes() as bell:
+            while clock() < until:
+                now = await self._store.take_up(
+                    session.tenant, session.session_id, session.token, lease=self._bounds.lease
+                )
+                if now.findings is not None and now.transcript is not None:
+                    yield Analyzed(now.transcript, now.findings)
+                    return
+                if now.progress != told or clock() - told_at >= _SIGN_SECONDS:
+                    told, told_at = now.progress, clock()
+                    yield told
+                await bell.wait(_LOOK_SECONDS)
+        raise TimedOut(
+            "the analysis has to wait for too long", remedy="ask GetSession for it later"
         )
-        if now.findings is None or now.transcript is None:
-            return None
-        return Analyzed(now.transcript, now.findings)
 
     async def _leave(self, session: Session, wait: timedelta) -> None:
         try:

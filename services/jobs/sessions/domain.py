@@ -24,6 +24,18 @@ class SessionState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far an analysis is."""
+
+    asked: int = 0
+    """The questions that the language model was or is to be asked, as far as is known. Zero: the
+    analysis waits for its turn.
+    """
+    answered: int = 0
+    """Those that are done with."""
+
+
+@dataclass(frozen=True)
 class NewSession:
     """A session as it is opened."""
 
@@ -61,6 +73,8 @@ class Session:
     """None: not all was said yet."""
     findings: Findings | None = None
     """None: it has not ended."""
+    progress: Progress = Progress()
+    """How far its analysis is."""
 
 
 def not_found(session_id: str) -> NotFound:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from services.jobs.content import Findings, Segment, Transcript, Word
+from services.jobs.sessions.domain import Progress
 
 
 class Encoding(StrEnum):
@@ -123,5 +124,5 @@ class Analyzed:
 
 Heard = Ready | Acknowledged | SegmentHeard | Partial | Whole
 """What the audio room tells."""
-Told = Heard | Analyzed
+Told = Heard | Progress | Analyzed
 """What the session's client is told."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from services.jobs.bells import Bell
 from services.jobs.content import Findings, Transcript
-from services.jobs.sessions.domain import NewSession, Session
+from services.jobs.sessions.domain import NewSession, Progress, Session
 from services.jobs.sessions.live import Chunk, End, Heard, Opening, Resumption
 
 
@@ -44,6 +44,10 @@ class SessionStore(Protocol):
         """Write that all was said; the session is still held."""
         ...
 
+    async def note(self, session: Session, progress: Progress) -> None:
+        """Write how far the analysis is."""
+        ...
+
     async def claim(self, *, limit: int, lease: timedelta) -> Sequence[Session]:
         """Take up sessions that are to be ended, at most `limit`, those first that wait longest."""
         ...
@@ -57,7 +61,7 @@ class SessionStore(Protocol):
         ...
 
     def changes(self) -> AbstractContextManager[Bell]:
-        """Hang up a bell that rings when a session was left, heard out or ended."""
+        """Hang up a bell that rings when a session was left, is further or has ended."""
         ...
 
 

@@ -7,7 +7,7 @@ from mesh.jobs.v1 import session_pb2, session_service_pb2
 from mesh.jobs.v1 import session_service_pb2 as pb
 
 from services.jobs.content import Findings, Transcript
-from services.jobs.sessions.domain import Session, SessionState
+from services.jobs.sessions.domain import Progress, Session, SessionState
 from services.jobs.sessions.live import (
     Acknowledged,
     Analyzed,
@@ -86,6 +86,8 @@ def told_to_pb(told: Told, *, words: bool) -> session_service_pb2.AnalyzeAudioRe
         case Whole():
             transcript = transcript_to_pb(told.transcript, words=words)
             return pb.AnalyzeAudioResponse(transcript=transcript)
+        case Progress():
+            return pb.AnalyzeAudioResponse(progress=_progress_to_pb(told))
         case Analyzed():
             analysis = _analysis_to_pb(told.transcript, told.findings, words=words)
             return pb.AnalyzeAudioResponse(analysis=analysis)
@@ -105,7 +107,12 @@ def session_to_pb(session: Session) -> session_pb2.Session:
         end_time=time_to_pb(session.end_time),
         expire_time=time_to_pb(session.expire_time),
         analysis=analysis,
+        progress=None if session.transcript is None else _progress_to_pb(session.progress),
     )
+
+
+def _progress_to_pb(progress: Progress) -> session_pb2.AnalysisProgress:
+    return session_pb2.AnalysisProgress(asked=progress.asked, answered=progress.answered)
 
 
 def _analysis_to_pb(

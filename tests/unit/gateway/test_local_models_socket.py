@@ -107,6 +107,20 @@ def test_a_session_is_audio_in_and_a_final_result_out_and_nothing_else_unasked(p
     assert final["analysis"]["summary"] == "a greeting"
 
 
+def test_a_client_that_wants_it_is_told_how_far_the_analysis_is(play):
+    play.config(progress=True)
+    play.ready()
+    play.end()
+    play.told(progress={"asked": 5, "answered": 2})
+    assert play.said == [{"type": "progress", "session_id": "talk", "asked": 5, "answered": 2}]
+    play.analyse()
+    play.config(progress=False)
+    play.ready()
+    play.end()
+    play.told(progress={"asked": 5, "answered": 2})
+    assert [it["type"] for it in play.said] == ["progress", "final_result"]
+
+
 def test_a_client_that_waits_is_greeted_once(play):
     assert play.session.patience == 1
     play.do(play.session.ticked())

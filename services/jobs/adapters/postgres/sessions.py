@@ -16,6 +16,7 @@ from services.jobs.bells import Bell
 from services.jobs.content import Findings, Transcript
 from services.jobs.sessions.domain import (
     NewSession,
+    Progress,
     Session,
     SessionKey,
     SessionState,
@@ -101,6 +102,12 @@ class PostgresSessionStore:
         )
         return _session(await self._change(session, heard))
 
+    async def note(self, session: Session, progress: Progress) -> None:
+        """Write how far the analysis is."""
+        noted = _held(session).values(asked=progress.asked, answered=progress.answered)
+        await self._change(session, noted)
+        self._database.bells.ring(_CHANGES)
+
     async def claim(self, *, limit: int, lease: timedelta) -> Sequence[Session]:
         """Take up sessions that are to be ended."""
         due = (
@@ -149,7 +156,7 @@ class PostgresSessionStore:
         return len(await self._database.rows(gone))
 
     def changes(self) -> AbstractContextManager[Bell]:
-        """Hang up a bell that rings when a session was left or ended in this process."""
+        """Hang up a bell that rings when this process left, ended or furthered a session."""
         return self._database.bells.hung(_CHANGES)
 
     async def _change(self, session: Session, change: Update) -> Row[Any]:
@@ -180,4 +187,5 @@ def _session(row: Row[Any]) -> Session:
         expire_time=row.expire_time,
         transcript=row.transcript and record.load(Transcript, row.transcript),
         findings=row.findings and record.load(Findings, row.findings),
+        progress=Progress(row.asked, row.answered),
     )

@@ -256,6 +256,8 @@ sessions: Final = Table(
     Column("expire_time", _Time),
     Column("transcript", JSON(none_as_null=True)),
     Column("findings", JSON(none_as_null=True)),
+    Column("asked", Integer, nullable=False, server_default="0"),
+    Column("answered", Integer, nullable=False, server_default="0"),
     CheckConstraint("state IN ('open', 'analyzing', 'ended')", name="sessions_state"),
 )
 Index("sessions_newest", sessions.c.tenant, sessions.c.session_id, sessions.c.create_time.desc())

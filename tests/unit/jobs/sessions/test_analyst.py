@@ -6,6 +6,7 @@ import pytest
 from services.chassis.errors import Exhausted, Unavailable
 from services.jobs.content import Findings, Segment, Transcript
 from services.jobs.sessions.analyst import Analyst
+from services.jobs.sessions.domain import Progress
 from tests.doubles.mind_of_sessions import SessionMind
 
 MINUTE = timedelta(minutes=1)
@@ -19,11 +20,15 @@ def transcript(*said, language="en"):
     return Transcript(" ".join(said), segments, language, float(len(said)))
 
 
+def ignore(progress):
+    pass
+
+
 SAID = transcript("Please clean the floor.", "We decided to stay open.", "The floor is dangerous.")
 
 
 async def test_everything_is_told_of_a_session():
-    found = await Analyst(SessionMind(), within=MINUTE)(SAID)
+    found = await Analyst(SessionMind(), within=MINUTE)(SAID, ignore)
     assert found.summary == "3 lines"
     assert [it.text for it in found.decisions] == ["We decided to stay open."]
     assert [it.title for it in found.action_items] == ["clean the floor"]
@@ -31,15 +36,31 @@ async def test_everything_is_told_of_a_session():
     assert found.missing == ()
 
 
+async def test_it_tells_how_far_it_is():
+    told = []
+    await Analyst(SessionMind(), within=MINUTE)(SAID, told.append)
+    assert told[0] == Progress(1, 0)
+    counts = [(it.asked, it.answered) for it in told]
+    assert counts == sorted(counts, key=lambda it: (it[1], it[0]))
+    assert told[-1].asked == told[-1].answered > 6
+
+
+async def test_questions_that_get_no_answer_are_done_with_too():
+    told = []
+    down = SessionMind(failing=[Unavailable("the engine is down")] * 9)
+    await Analyst(down, within=MINUTE)(SAID, told.append)
+    assert told[-1].asked == told[-1].answered > 1
+
+
 async def test_silence_asks_no_model():
     mind = SessionMind()
-    assert await Analyst(mind, within=MINUTE)(transcript()) == Findings()
+    assert await Analyst(mind, within=MINUTE)(transcript(), ignore) == Findings()
     assert mind.asked == []
 
 
 async def test_an_engine_that_is_down_leaves_the_parts_named_as_missing_and_is_not_asked_again():
     mind = SessionMind(failing=[Unavailable("the engine is down")] * 9)
-    found = await Analyst(mind, within=MINUTE)(SAID)
+    found = await Analyst(mind, within=MINUTE)(SAID, ignore)
     assert (found.summary, found.decisions, found.action_items) == ("", (), ())
     assert {it.part for it in found.missing} == {
         "summary",
@@ -53,20 +74,22 @@ async def test_an_engine_that_is_down_leaves_the_parts_named_as_missing_and_is_n
 
 async def test_an_engine_with_too_much_to_do_is_asked_again():
     busy = Exhausted("busy", retry_after=timedelta(0))
-    found = await Analyst(SessionMind(failing=[busy, busy]), within=MINUTE)(SAID)
+    found = await Analyst(SessionMind(failing=[busy, busy]), within=MINUTE)(SAID, ignore)
     assert found.missing == ()
     assert found.summary
 
 
 async def test_an_engine_that_hangs_costs_no_more_than_the_time_allowed():
     async with asyncio.timeout(5):
-        found = await Analyst(SessionMind(hangs=True), within=timedelta(seconds=0.1))(SAID)
+        found = await Analyst(SessionMind(hangs=True), within=timedelta(seconds=0.1))(SAID, ignore)
     assert "time" in found.missing[0].reason
 
 
 @pytest.mark.parametrize("count", [1, 400])
 async def test_a_session_of_any_length_is_asked_in_parts_that_fit_a_small_context(count):
     mind = SessionMind()
-    found = await Analyst(mind, within=MINUTE)(transcript(*["We decided that it rains."] * count))
+    found = await Analyst(mind, within=MINUTE)(
+        transcript(*["We decided that it rains."] * count), ignore
+    )
     assert len(found.decisions) == count
     assert max(len(it) for it in mind.asked) < 3700

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from services.chassis import call
-from services.chassis.errors import Exhausted, NotFound, Unavailable
+from services.chassis.errors import Exhausted, NotFound, TimedOut, Unavailable
 from services.jobs.content import Finding, Findings
+from services.jobs.sessions import core, noting
 from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.closing import Closer
 from services.jobs.sessions.core import Sessions
-from services.jobs.sessions.domain import SessionState
+from services.jobs.sessions.domain import Progress, SessionState
 from services.jobs.sessions.live import (
     Analyzed,
     Chunk,
@@ -29,7 +30,7 @@ OPENING = Opening("glasses")
 PARTS = ["summary", "decisions", "open_questions", "action_items", "risks"]
 
 
-async def analyst(transcript):
+async def analyst(transcript, tell):
     return Findings(summary=f"{len(transcript.segments)} said", dropped_claims=1)
 
 
@@ -89,7 +90,7 @@ async def test_a_session_is_heard_kept_and_analysed():
         kept = await room.sessions.get("glasses")
     assert isinstance(told[0], Ready)
     assert told[0].session_id == "glasses"
-    whole, analyzed = told[-2:]
+    whole, analyzed = (it for it in told[-3:] if not isinstance(it, Progress))
     assert isinstance(whole, Whole)
     assert analyzed == Analyzed(whole.transcript, Findings("2 said", dropped_claims=1))
     assert (kept.state, kept.findings) == (SessionState.ENDED, analyzed.findings)
@@ -136,7 +137,7 @@ async def test_a_client_that_lost_the_last_answer_gets_it_again():
 async def test_a_client_that_leaves_during_the_analysis_finds_it_made():
     asked, go = asyncio.Event(), asyncio.Event()
 
-    async def slow(transcript):
+    async def slow(transcript, tell):
         asked.set()
         await go.wait()
         return Findings("done")
@@ -148,6 +149,55 @@ async def test_a_client_that_leaves_during_the_analysis_finds_it_made():
         assert (await room.sessions.get("glasses")).state is SessionState.ANALYZING
         go.set()
         assert (await room.state(SessionState.ENDED)).findings.summary == "done"
+
+
+async def test_who_waits_for_an_analysis_is_told_how_far_it_is(monkeypatch):
+    monkeypatch.setattr(noting, "_PAUSE_SECONDS", 0.0)
+    go = asyncio.Event()
+
+    async def slow(transcript, tell):
+        for answered in range(3):
+            tell(Progress(2, answered))
+            go.clear()
+            await go.wait()
+        return Findings("done")
+
+    progress = []
+    async with (
+        running(analyst=slow) as room,
+        asyncio.timeout(10),
+        aclosing(room.sessions.analyze(OPENING, said(Chunk(b"one "), End()))) as told,
+    ):
+        async for each in told:
+            if isinstance(each, Progress):
+                progress.append(each)
+                if each.asked:
+                    go.set()
+    assert progress[-3:] == [Progress(2, 0), Progress(2, 1), Progress(2, 2)]
+    assert isinstance(each, Analyzed)
+    assert (await room.sessions.get("glasses")).progress == Progress(2, 2)
+
+
+async def test_who_waits_for_an_analysis_that_gets_no_further_is_given_signs_of_life(monkeypatch):
+    monkeypatch.setattr(core, "_SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(core, "_LOOK_SECONDS", 0.01)
+    room = Room()
+    signs = 0
+    stream = room.sessions.analyze(OPENING, said(Chunk(b"one "), End()))
+    async with asyncio.timeout(10), aclosing(stream) as told:
+        async for each in told:
+            signs += each == Progress()
+            if signs == 3:
+                break
+    assert signs == 3
+
+
+async def test_an_analysis_that_never_comes_is_given_up(monkeypatch):
+    monkeypatch.setattr(core, "_LOOK_SECONDS", 0.01)
+    quick = timedelta(seconds=0.02)
+    room = Room(bounds=Bounds(analysis=quick, lease=quick))
+    with pytest.raises(TimedOut, match="GetSession"):
+        await all_of(room.sessions.analyze(OPENING, said(Chunk(b"one "), End())))
 
 
 async def test_more_sessions_than_there_are_places_are_refused_at_the_start():
@@ -203,7 +253,7 @@ async def test_a_closed_stream_lets_the_audio_room_go():
 
 
 async def test_an_analysis_that_always_breaks_is_given_up():
-    async def breaks(transcript):
+    async def breaks(transcript, tell):
         raise RuntimeError(transcript.text)
 
     room = Room(analyst=breaks)
@@ -221,7 +271,7 @@ async def test_an_analysis_that_always_breaks_is_given_up():
 async def test_a_process_that_stops_leaves_an_analysis_to_others():
     hung = asyncio.Event()
 
-    async def hangs(transcript):
+    async def hangs(transcript, tell):
         hung.set()
         await asyncio.Event().wait()
 
@@ -239,7 +289,7 @@ async def test_a_process_that_stops_leaves_an_analysis_to_others():
 async def test_findings_are_told_with_their_evidence():
     found = Findings(decisions=(Finding("one.", ()),))
 
-    async def finds(transcript):
+    async def finds(transcript, tell):
         return found
 
     async with running(analyst=finds) as room:
