@@ -23,6 +23,11 @@ WANTS_SOCKET: Final = {
 }
 """Matches a request for a WebSocket."""
 
+LASTING: Final = {
+    "/mesh.audio.v1.AudioService/TranscribeUpload": limits.RECORDING_DEADLINE,
+}
+"""Calls with one answer that may take longer than others, by their gRPC paths."""
+
 OPENAI_HEADERS: Final = [
     "openai-organization",
     "openai-project",
@@ -60,6 +65,14 @@ def render(config: GatewayConfig) -> str:
         any_origin=ANY_ORIGIN,
         rooms=rooms,
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
+        lasting_calls={
+            room.name: [
+                (path, int(lasts.total_seconds()))
+                for path, lasts in LASTING.items()
+                if path.startswith(f"/{room.package}.")
+            ]
+            for room in rooms
+        },
         public_keys=config.public_keys(),
         sockets=[socket.path for socket in sockets()],
         lasting=[route for dialect in dialects() for route in dialect.routes if _lasts(route)],

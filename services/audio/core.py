@@ -12,12 +12,21 @@ from datetime import timedelta
 from typing import Final, Self
 
 from services.audio import pieces, speakers
-from services.audio.domain import Model, Segment, Transcript, Transcription, Wish, Word
+from services.audio.domain import (
+    Model,
+    Reached,
+    Segment,
+    Transcript,
+    Transcription,
+    Wish,
+    Word,
+)
 from services.audio.live import Chunk, End, Opening, Resumption, Told
 from services.audio.pieces import Piece
 from services.audio.ports import Asked, Diarization, Diarizer, Heard, Transcriber
 from services.audio.session import Session
 from services.audio.sessions import Bounds, Sessions
+from services.audio.signs import signs
 from services.audio.turns import Turns
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
@@ -27,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 RETRY_AFTER: Final = timedelta(seconds=10)
 """About one piece of speech on two cores; then a place may be free."""
+SIGN_SECONDS: Final = 10.0
+"""After so long without anything new, who waits for a recording is told how far it is once more."""
 _LOADING: Final = timedelta(seconds=2)
 _TURN_SECONDS: Final = 0.5
 """After so long a recording lets others go first; a batch that has begun is longer."""
@@ -85,16 +96,41 @@ class Audio:
         Cancelling it stops its work at the next segment. Raises `Exhausted` at once when too many
         recordings are under way.
         """
-        started = self._clock.monotonic()
+        async with aclosing(self.follow(recording, wish)) as told:
+            *_, last = [each async for each in told if isinstance(each, Transcription)]
+        return last
+
+    async def follow(
+        self,
+        recording: bytes,
+        wish: Wish = Wish(),  # noqa: B008 - frozen
+    ) -> AsyncGenerator[Reached | Segment | Transcription, None]:
+        """Put a recording into words, and tell meanwhile each segment and how far it is, that at
+        least every ten seconds; last the whole, whose segments alone say who speaks.
+
+        Closing it stops its work at the next segment. Raises as `transcribe` does.
+        """
+        started, reached = self._clock.monotonic(), Reached(0.0)
         if not self._free_places:
             raise Exhausted("too many recordings are being transcribed", retry_after=RETRY_AFTER)
         self._free_places -= 1
         try:
             await self._loaded(wish)
-            transcript = await self._transcribe(recording, wish)
+            async with aclosing(signs(self._heard(recording, wish), SIGN_SECONDS)) as heard:
+                async for each in heard:
+                    match each:
+                        case None:
+                            yield reached
+                        case Transcript():
+                            seconds = self._clock.monotonic() - started
+                            yield Transcription(each, timedelta(seconds=seconds))
+                        case Reached():
+                            reached = each
+                            yield reached
+                        case Segment():
+                            yield each
         finally:
             self._free_places += 1
-        return Transcription(transcript, timedelta(seconds=self._clock.monotonic() - started))
 
     async def listen(
         self, asked: Opening | Resumption, tenant: str, messages: AsyncIterator[Chunk | End]
@@ -131,18 +167,24 @@ class Audio:
                 code="LANGUAGE_UNKNOWN",
             )
 
-    async def _transcribe(self, recording: bytes, wish: Wish) -> Transcript:
+    async def _heard(
+        self, recording: bytes, wish: Wish
+    ) -> AsyncGenerator[Reached | Segment | Transcript, None]:
         diarization = self._diarization()
         try:
-            transcript = await self._heard(recording, wish, diarization)
-            return await speakers.told_apart(transcript, diarization)
+            async with aclosing(self._pieces(recording, wish, diarization)) as told:
+                async for each in told:
+                    if isinstance(each, Transcript):
+                        yield await speakers.told_apart(each, diarization)
+                    else:
+                        yield each
         finally:
             if diarization:
                 diarization.close()
 
-    async def _heard(
+    async def _pieces(
         self, recording: bytes, wish: Wish, diarization: Diarization | None
-    ) -> Transcript:
+    ) -> AsyncGenerator[Reached | Segment | Transcript, None]:
         segments: list[Segment] = []
         seconds = 0.0
         asked = Asked(wish.language, wish.hints)
@@ -154,10 +196,13 @@ class Audio:
                 language, heard = await self._hear(piece, asked)
                 segments += heard
                 seconds = piece.end_seconds
+                for segment in heard:
+                    yield segment
+                yield Reached(seconds)
                 asked = replace(asked, language=asked.language or language)
                 if diarization:
                     await diarization.room()
-        return Transcript(tuple(segments), asked.language, seconds)
+        yield Transcript(tuple(segments), asked.language, seconds)
 
     def _piece_seconds(self) -> float:
         return pieces.SHARED_SECONDS if self._sessions.live else pieces.PIECE_SECONDS

@@ -101,6 +101,13 @@ class SpeakerTurn:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far a recording was heard."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Transcription:
     """A transcript and what it cost."""
 

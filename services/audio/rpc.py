@@ -49,6 +49,16 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         model = await self._core.model()
         return wire.upload_response_to_pb(made, model, words=request.words)
 
+    async def TranscribeUploadStream(
+        self, request: pb.TranscribeUploadStreamRequest, context: Any
+    ) -> AsyncIterator[pb.TranscribeUploadStreamResponse]:
+        """Transcribe a recording, and tell how far it is."""
+        following = self._core.follow(request.audio.data, wire.wish_from_pb(request))
+        async with aclosing(following) as told:
+            async for each in told:
+                model = await self._core.model()
+                yield wire.followed_to_pb(each, model, words=request.words)
+
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """Tell which model answers."""
         return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))

@@ -8,6 +8,7 @@ from mesh.types.v1 import model_pb2, transcript_pb2, usage_pb2
 
 from services.audio.domain import (
     Model,
+    Reached,
     Segment,
     Transcript,
     Transcription,
@@ -40,7 +41,10 @@ _ENCODINGS = {
 }
 
 
-def wish_from_pb(asked: pb.TranscribeSettings | pb.TranscribeUploadRequest) -> Wish:
+Asked = pb.TranscribeSettings | pb.TranscribeUploadRequest | pb.TranscribeUploadStreamRequest
+
+
+def wish_from_pb(asked: Asked) -> Wish:
     """How speech is to be heard."""
     return Wish(asked.language, tuple(asked.hints))
 
@@ -113,6 +117,24 @@ def upload_response_to_pb(
     return pb.TranscribeUploadResponse(
         transcript=transcript_to_pb(made.transcript, words=words), usage=usage, model=model.name
     )
+
+
+def followed_to_pb(
+    told: Reached | Segment | Transcription, model: Model, *, words: bool
+) -> pb.TranscribeUploadStreamResponse:
+    """What is told of a recording."""
+    match told:
+        case Reached():
+            progress = pb.UploadProgress(heard=_duration(told.seconds))
+            return pb.TranscribeUploadStreamResponse(progress=progress)
+        case Segment():
+            segment = segment_to_pb(told, words=words)
+            return pb.TranscribeUploadStreamResponse(segment=segment)
+        case Transcription():
+            final = upload_response_to_pb(told, model, words=words)
+            return pb.TranscribeUploadStreamResponse(final=final)
+        case _:
+            assert_never(told)
 
 
 def transcript_to_pb(transcript: Transcript, *, words: bool = False) -> transcript_pb2.Transcript:

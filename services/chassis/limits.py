@@ -53,9 +53,13 @@ AUDIO_SECONDS: Final = 4 * 60 * 60
 UNARY_DEADLINE: Final = timedelta(seconds=120)
 """The time that a unary call gets when its caller names none."""
 ANSWER_DEADLINE: Final = timedelta(minutes=10)
-"""The time that an answer gets which people wait for, such as an hour's recording in words."""
+"""The time that an answer gets which people wait for, such as a long one of a chat."""
 STREAM_DEADLINE: Final = timedelta(hours=6)
 """The time that a stream gets when its caller names none."""
+RECORDING_DEADLINE: Final = STREAM_DEADLINE
+"""The time that the edge gives to a recording: the longest there may be, on a machine that hears no
+faster than people speak.
+"""
 UNREAD_DEADLINE: Final = timedelta(seconds=60)
 """The time that a response of a stream may wait for a caller who does not read."""
 CONCURRENT_CALLS: Final = 1_024

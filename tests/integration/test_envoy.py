@@ -23,6 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
 
 JOB = str(uuid.uuid4())
+UPLOAD = "/mesh.audio.v1.AudioService/TranscribeUpload"
 CREATE, GET, LIST, WATCH = (
     f"/mesh.jobs.v1.JobService/{name}" for name in ("CreateJob", "GetJob", "ListJobs", "WatchJob")
 )
@@ -452,6 +453,44 @@ async def test_a_call_that_outlives_its_deadline_is_ended(
         assert answer.status == 504
         # The edge and the room look at the same deadline; either may be the first to tell.
         assert (await answer.json())["code"] == 4
+
+
+async def test_a_recording_may_take_longer_than_other_calls(
+    tmp_path, mesh, http, received, monkeypatch
+):
+    monkeypatch.setattr(limits, "UNARY_DEADLINE", timedelta(seconds=1))
+    hearing, listing = rooms.Gate(), rooms.Gate()
+    heard = rooms.message("mesh.audio.v1.TranscribeUploadResponse", model="ears")
+    mesh.answers |= {UPLOAD: [hearing, heard], LIST: [listing]}
+    async with edges.running(tmp_path, mesh.targets) as hasty_edge, asyncio.TaskGroup() as group:
+        url = f"{hasty_edge.url}/mesh/v1/audio:transcribe"
+        sending = group.create_task(http.post(url, data=b"hours"))
+        await hearing.reached.wait()
+        async with http.get(f"{hasty_edge.url}/mesh/v1/jobs") as other:
+            assert other.status == 504
+        hearing.opened.set()
+        async with await sending as answer:
+            assert (answer.status, (await answer.json())["model"]) == (200, "ears")
+
+
+async def test_how_far_a_recording_is_comes_as_server_sent_events(edge, http, mesh, received):
+    stream = "/mesh.audio.v1.AudioService/TranscribeUploadStream"
+    name = "mesh.audio.v1.TranscribeUploadStreamResponse"
+    gate = rooms.Gate()
+    mesh.answers[stream] = [
+        rooms.message(name, progress={"heard": {"seconds": 300}}),
+        gate,
+        rooms.message(name, final={"transcript": {"text": "hello"}}),
+    ]
+    url = f"{edge.url}/mesh/v1/audio:transcribeStream?language=en"
+    async with http.post(url, data=b"hours") as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        first = await answer.content.readline()
+        assert json.loads(first.removeprefix(b"data: "))["progress"] == {"heard": "300s"}
+        gate.opened.set()
+        assert b"hello" in await answer.read()
+    [asked] = [call.requests[0] for call in received]
+    assert (asked.audio.data, asked.language) == (b"hours", "en")
 
 
 async def test_health_and_reflection_are_not_for_the_world(channel):

@@ -45,7 +45,7 @@ DIALECT: Final = Dialect(
                 "text/vtt": str,
                 _EVENTS: openai_audio.Delta | openai_transcript.SpokenSegment | openai_audio.Done,
             },
-            lasts=limits.ANSWER_DEADLINE,
+            lasts=limits.RECORDING_DEADLINE,
             changes=False,
         ),
         Route(

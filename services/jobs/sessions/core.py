@@ -163,8 +163,8 @@ class Sessions:
         if whole is None:
             raise Internal("the audio room stopped before its last answer", remedy="take it up")
         yield whole
-        async for each in self._ended(session):
-            yield each
+        async for news in self._ended(session):
+            yield news
 
     @asynccontextmanager
     async def _hold(self, session: Session, kept_for: timedelta) -> AsyncIterator[None]:
@@ -184,8 +184,8 @@ class Sessions:
             for segment in session.transcript.segments[asked.segments :]:
                 yield SegmentHeard(segment)
             yield Whole(session.transcript)
-        async for each in self._ended(session):
-            yield each
+        async for news in self._ended(session):
+            yield news
 
     async def _ended(self, session: Session) -> AsyncIterator[Progress | Analyzed]:
         clock, told, told_at = asyncio.get_running_loop().time, None, 0.0

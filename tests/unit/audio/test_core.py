@@ -2,14 +2,15 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from services.audio import core as audio_core
 from services.audio.core import Audio
-from services.audio.domain import Segment, Wish
+from services.audio.domain import Reached, Segment, Transcription, Wish
 from services.audio.ports import Heard
 from services.chassis.clock import SystemClock
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
@@ -374,3 +375,35 @@ async def test_a_recording_that_cannot_be_decoded_leaves_nothing_with_the_diariz
         with pytest.raises(InvalidInput):
             await core.transcribe(b"no sound")
         assert diarizer.open == 0
+
+
+async def test_a_recording_is_told_of_while_it_is_heard(core):
+    recording = encoded(np.concatenate([tone(200), silence(110), tone(200)]))
+    told = [it async for it in core.follow(recording)]
+    kinds = [type(it) for it in told]
+    assert kinds[:3] == [Segment, Reached, Segment]
+    assert kinds[-2:] == [Reached, Transcription]
+    segments = tuple(it for it in told if isinstance(it, Segment))
+    assert segments == told[-1].transcript.segments
+    reached = [it.seconds for it in told if isinstance(it, Reached)]
+    assert reached == sorted(reached)
+    assert reached[-1] == told[-1].transcript.duration_seconds == 510
+
+
+async def test_who_waits_for_a_long_pass_is_given_signs_of_life(core, ears, monkeypatch):
+    monkeypatch.setattr(audio_core, "SIGN_SECONDS", 0.01)
+    with ears.held():
+        async with asyncio.timeout(10), aclosing(core.follow(SECOND)) as told:
+            assert [await anext(told) for _ in range(3)] == [Reached(0.0)] * 3
+            ears.go.set()
+            last = [it async for it in told][-1]
+    assert isinstance(last, Transcription)
+
+
+async def test_who_leaves_a_recording_gives_its_place_back(core, ears, monkeypatch):
+    monkeypatch.setattr(audio_core, "SIGN_SECONDS", 0.01)
+    for _ in range(3):
+        with ears.held():
+            async with asyncio.timeout(10), aclosing(core.follow(SECOND)) as told:
+                await anext(told)
+    assert (await core.transcribe(SECOND)).transcript.segments

