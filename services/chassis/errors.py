@@ -21,7 +21,7 @@ what a user sent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class InvalidInput(MeshError):
     reason = "INVALID_INPUT"
 
     @classmethod
-    def field(cls, path: str, problem: str, *, remedy: str = "", code: str = "") -> "InvalidInput":
+    def field(cls, path: str, problem: str, *, remedy: str = "", code: str = "") -> Self:
         """An error about one field, named in the message too."""
         return cls(
             f"{path}: {problem}",

@@ -81,6 +81,10 @@ class End:
 Message = Opening | Audio | End
 
 
+class SettingsRefused(InvalidInput):
+    """Settings that cannot be: what is sent under them is not to be heard under others."""
+
+
 class Config(BaseModel):
     """The settings of a session, by the names that the original had, and ours beside them."""
 
@@ -127,16 +131,16 @@ def of_binary(data: bytes) -> Message:
 
 
 def of_config(sent: dict[str, Any]) -> Opening:
-    """Read settings. Raises `InvalidInput` for what cannot be."""
+    """Read settings. Raises `SettingsRefused` for what cannot be."""
     try:
         config = Config.model_validate(sent)
     except ValidationError as wrong:
         first = wrong.errors(include_url=False, include_context=False, include_input=False)[0]
         path = ".".join(map(str, first["loc"]))
-        raise InvalidInput.field(path, first["msg"].lower()) from None
+        raise SettingsRefused.field(path, first["msg"].lower()) from None
     encoding = (config.encoding or "pcm16").lower().replace("-", "_")
     if encoding not in ENCODINGS:
-        raise InvalidInput.field(
+        raise SettingsRefused.field(
             "encoding", "is not known", remedy=f"name one of {', '.join(ENCODINGS)}"
         )
     language = (config.language or "").lower()
@@ -164,5 +168,9 @@ def _chunk(data: Any) -> Audio:
 
 def _rate(hertz: int | None) -> int:
     if hertz is not None and not 0 <= hertz <= 192_000:
-        raise InvalidInput.field("sample_rate", "is no number of samples per second")
+        raise SettingsRefused.field(
+            "sample_rate",
+            "is no number of samples per second",
+            remedy="name one between 8,000 and 192,000, or leave it out for 16,000",
+        )
     return hertz or 0

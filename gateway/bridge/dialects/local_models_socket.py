@@ -18,6 +18,7 @@ from gateway.bridge.dialects.local_models_messages import (
     End,
     Message,
     Opening,
+    SettingsRefused,
     of_binary,
     of_config,
     of_text,
@@ -166,7 +167,11 @@ class LocalModelsSession(Session):
         try:
             message = read(sent)
         except errors.InvalidInput as wrong:
-            yield answers.warning(str(wrong))
+            if isinstance(wrong, SettingsRefused) and self._talk is None:
+                self._early.clear()
+                yield from self._refuse(wrong)
+            else:
+                yield answers.warning(str(wrong))
             return
         if self._talk is not None and self._talk.is_ended:
             if self._later or message != End():

@@ -363,6 +363,30 @@ def test_a_config_that_is_refused_may_be_followed_by_another(play):
     assert play.closed is None
 
 
+@pytest.mark.parametrize("wrong", [{"encoding": "mp9"}, {"sample_rate": "much"}, {"hints": "x"}])
+def test_what_is_sent_under_settings_that_cannot_be_is_not_heard_under_others(play, wrong):
+    play.audio(b"early")
+    play.config(**wrong)
+    play.audio(b"heard by nobody")
+    play.end()
+    told = play.said[0]
+    assert (told["type"], told["message"].split(":")[0]) == ("error", next(iter(wrong)))
+    assert play.said[1:] == [told]
+    play.config()
+    play.ready()
+    play.audio(b"heard")
+    assert play.heard == b"heard"
+
+
+def test_settings_that_cannot_be_amid_a_session_leave_it_as_it_is(play):
+    play.config()
+    play.ready()
+    play.config(encoding="mp9")
+    assert play.said[0]["type"] == "warning"
+    play.audio(b"heard")
+    assert play.heard == b"heard"
+
+
 def test_a_resumable_client_is_told_its_token_and_what_is_held(play):
     play.config(resumable=True)
     play.ready()
