@@ -200,6 +200,14 @@ async def test_no_session_is_opened_that_would_make_all_of_them_late():
         await (await opened(core))[1].aclose()
 
 
+async def test_a_machine_that_stood_still_lets_people_in_again():
+    async with Audio(ToneTranscriber(), bounds=Bounds(lag_seconds=5)) as core:
+        core._turns.note(60.0)
+        caller = Caller(core, HELLO)
+        await caller.speak()
+        assert caller.final.text == said([1, 2, 3, 4, 6, 7])
+
+
 async def test_who_says_nothing_is_told_so_and_may_come_back():
     async with Audio(ToneTranscriber(), bounds=Bounds(idle_seconds=0.05)) as core:
         ready, stream = await opened(core, Chunk(HELLO[:640]))
