@@ -42,6 +42,8 @@ from services.jobs.pipelines.work import Work
 
 _AT_ONCE: Final = 2
 _SILENT: Final = "AUDIO_MISSING"
+_ROOMS_NAME: Final = "audio: "
+"""What the audio room calls what it was sent."""
 _ORDER: Final = tuple(Severity)
 _NOTHING_SEEN: Final = SurveillanceOutput((), (), "", 0)
 
@@ -70,12 +72,11 @@ async def run(given: SessionReportInput, work: Work) -> SessionReportOutput:
 
 
 async def _heard(given: SessionReportInput, work: Work) -> Transcript | None:
-    key, language = "", ""
     if given.recording is not None:
         key, language = given.recording.audio, given.recording.language
     elif given.video is not None:
-        key = given.video.blob
-    if not key:
+        key, language = given.video.blob, ""
+    else:
         return None
 
     async def transcribe() -> Json:
@@ -83,9 +84,12 @@ async def _heard(given: SessionReportInput, work: Work) -> Transcript | None:
         try:
             return record.dump(await work.peers.audio.transcribe(recording, language))
         except InvalidInput as error:
-            if given.recording is not None or error.code != _SILENT:
-                raise
-            return None  # A video without sound is a session without sound.
+            if given.recording is None and error.code == _SILENT:
+                return None  # A video without sound is a session without sound.
+            told = f"recording.{error.message}"
+            if given.recording is None:
+                told = f"video: {error.message.removeprefix(_ROOMS_NAME)}"
+            raise InvalidInput(told, remedy=error.remedy, code=error.code) from error
 
     await work.steps.plan("transcribe")
     told = await work.steps.run("transcribe", transcribe, tell=lambda it: it["text"] if it else "")

@@ -62,7 +62,7 @@ class Deaf(Ears):
         self.code = code
 
     async def transcribe(self, recording, language):
-        raise InvalidInput("has no sound in it", code=self.code)
+        raise InvalidInput.field("audio", "cannot be heard", code=self.code)
 
 
 @pytest.fixture
@@ -145,16 +145,22 @@ async def test_a_video_without_sound_is_a_session_without_sound(reported):
 
 
 @pytest.mark.parametrize(
-    ("given", "code"),
+    ("given", "code", "told"),
     [
-        (GIVEN, "AUDIO_MISSING"),
-        (SessionReportInput(None, None, video=Video("", None, "images/0")), "AUDIO_TOO_LONG"),
+        (GIVEN, "AUDIO_MISSING", "recording.audio: cannot be heard"),
+        (
+            SessionReportInput(None, None, video=Video("", None, "images/0")),
+            "AUDIO_TOO_LONG",
+            "video: cannot be heard",
+        ),
     ],
 )
-async def test_sound_that_cannot_be_heard_is_told(reported, given, code):
+async def test_sound_that_cannot_be_heard_is_told_by_where_it_came_from(
+    reported, given, code, told
+):
     with pytest.raises(InvalidInput) as error:
         await reported(given, Deaf(code))
-    assert error.value.code == code
+    assert (error.value.code, str(error.value)) == (code, told)
 
 
 async def test_a_recording_alone_is_a_session_too(reported):
