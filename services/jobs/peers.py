@@ -24,13 +24,15 @@ from services.jobs.config import PeersConfig
 from services.jobs.content import Blob, Transcript
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Peers
-from services.jobs.ports.rooms import Sight
+from services.jobs.ports.rooms import Sight, TokenCounts
 from services.jobs.sessions.live import Chunk, End, Heard, Opening, Resumption
 
 _ANSWER_SECONDS: Final = 300.0
 """For an answer about one picture or text: minutes on a slow machine with much before it."""
 _LISTEN_SECONDS: Final = 2 * 3600.0
 """For a transcript: half the length of the longest recording."""
+_TEXTS_IN_CALL: Final = 256
+"""As many as the contract lets count at once."""
 _ROLES: Final = {
     "system": chat_pb2.ROLE_SYSTEM,
     "user": chat_pb2.ROLE_USER,
@@ -85,22 +87,32 @@ class ReasoningRoom:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = ReasoningServiceStub(channel)
 
-    async def write(self, turns: Sequence[tuple[str, str]], *, most_tokens: int) -> str:
-        """Answer turns of (role, text) in words, at most so many tokens of them."""
-        sampling = chat_pb2.Sampling(max_tokens=most_tokens, temperature=0)
-        request = reasoning_pb.GenerateRequest(messages=_messages(turns), sampling=sampling)
-        response = await client.call(self._stub.Generate, request, timeout=_ANSWER_SECONDS)
-        return str(response.text)
-
     async def extract(
-        self, turns: Sequence[tuple[str, str]], schema: Mapping[str, Json]
+        self,
+        turns: Sequence[tuple[str, str]],
+        schema: Mapping[str, Json],
+        *,
+        most_tokens: int = 0,
     ) -> Mapping[str, Json]:
         """Answer turns of (role, text) with a JSON object that fits the schema."""
         request = reasoning_pb.ExtractRequest(
             messages=_messages(turns), json_schema=json.dumps(schema)
         )
+        if most_tokens:
+            request.sampling.max_tokens = most_tokens
         response = await client.call(self._stub.Extract, request, timeout=_ANSWER_SECONDS)
         return MessageToDict(response.value)
+
+    async def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the tokens of texts."""
+        counts: list[int] = []
+        context = 0
+        for at in range(0, len(texts), _TEXTS_IN_CALL):
+            request = reasoning_pb.CountTokensRequest(texts=texts[at : at + _TEXTS_IN_CALL])
+            response = await client.call(self._stub.CountTokens, request, timeout=_ANSWER_SECONDS)
+            counts += response.counts
+            context = response.context_tokens
+        return TokenCounts(tuple(counts), context)
 
 
 class AudioRoom:

@@ -2,6 +2,9 @@
 
 import asyncio
 
+from services.jobs.ports.rooms import TokenCounts
+from tests.doubles.peers_memory import lines_of, tokens
+
 
 class SessionMind:
     def __init__(self, *, failing=(), hangs=False, refuted=(), task=None, acts=None):
@@ -16,7 +19,7 @@ class SessionMind:
         """What a line with a word in it does."""
         self.asked = []
 
-    async def extract(self, turns, schema):
+    async def extract(self, turns, schema, *, most_tokens=0):
         question = turns[-1][1]
         await self._asked(question)
         said = question.partition("Line: ")[2]
@@ -24,7 +27,7 @@ class SessionMind:
             "act": next((act for word, act in self.acts.items() if word in said), "other"),
             "holds": not any(word in said for word in self.refuted),
             "answered": "because" in said,
-            "summary": f"{len(question.splitlines()) - 3} lines",
+            "summary": _recap(lines_of(question)),
             "severity": "high" if "very" in said else "low",
         }
         fields = list(schema["properties"])
@@ -33,9 +36,9 @@ class SessionMind:
             return self.task or {"title": title, "owner": "", "steps": []}
         return {field: answers[field] for field in fields}
 
-    async def write(self, turns, *, most_tokens):
-        await self._asked(turns[-1][1])
-        return f"{len(turns[-1][1].splitlines())} lines"
+    async def count_tokens(self, texts):
+        await self._asked("count")
+        return TokenCounts(tuple(map(tokens, texts)), 0)
 
     async def _asked(self, question):
         self.asked.append(question)
@@ -43,6 +46,10 @@ class SessionMind:
             await asyncio.Event().wait()
         if self.failing:
             raise self.failing.pop(0)
+
+
+def _recap(lines):
+    return f"{len(lines)} lines: {lines[-1]}" if lines else ""
 
 
 _ACTS = {

@@ -85,15 +85,15 @@ class FakePeers(
             "severity": "medium",
             "act": "other",
             "readable": "dark" not in asked,
+            "summary": next((it[2:] for it in asked.splitlines() if it.startswith("- ")), ""),
         }
         response = reasoning_pb.ExtractResponse()
         response.value[wanted] = answers[wanted]
         return response
 
-    async def Generate(self, request, context):  # noqa: N802 - the contract's name
-        asked = request.messages[-1].parts[0].text
-        await self._answer("Generate", asked)
-        return reasoning_pb.GenerateResponse(text=f"{len(asked.splitlines())} scenes")
+    async def CountTokens(self, request, context):  # noqa: N802 - the contract's name
+        await self._answer("CountTokens", *request.texts)
+        return reasoning_pb.CountTokensResponse(counts=map(len, request.texts), exact=True)
 
     async def _answer(self, *call):
         if self.hangs.get(call[0], math.inf) <= sum(it[0] == call[0] for it in self.answered):

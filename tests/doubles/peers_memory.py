@@ -4,7 +4,7 @@ from services.chassis.errors import InvalidInput
 from services.jobs.content import Segment, Transcript
 from services.jobs.pipelines.prompts import NEVER_SEEN
 from services.jobs.pipelines.work import Peers, Work
-from services.jobs.ports.rooms import Frame, Sampled, Sight
+from services.jobs.ports.rooms import Frame, Sampled, Sight, TokenCounts
 
 
 class Eyes:
@@ -44,10 +44,21 @@ class Mind:
         """Sentences of which anything was asked, each time."""
         self.questions = []
 
-    async def extract(self, turns, schema):
+        self.context = 0
+        """The tokens of its context. Zero: it does not say."""
+        self.counted = []
+        """Texts whose tokens were counted, each time."""
+
+    async def extract(self, turns, schema, *, most_tokens=0):
         question = turns[-1][1]
         observed = question.partition("Observation: ")[2]
         [field] = schema["properties"]
+        if self.context:
+            asked = sum(tokens(text) for _, text in turns) + most_tokens
+            assert asked <= self.context, "the prompt is longer than the context"
+        if field == "summary":
+            self.questions.append(question)
+            return {field: self.recap(lines_of(question))}
         if NEVER_SEEN in question:
             return {field: any(word in observed for word in self.agreed_with)}
         self.questions.append(question)
@@ -63,9 +74,23 @@ class Mind:
         }
         return {field: answers[field]}
 
-    async def write(self, turns, *, most_tokens):
-        self.questions.append(turns[-1][1])
-        return f"{len(turns[-1][1].splitlines())} lines"
+    def recap(self, lines):
+        """Say how many lines there are, and what the last one says."""
+        return f"{len(lines)} lines: {lines[-1]}"
+
+    async def count_tokens(self, texts):
+        self.counted.append(list(texts))
+        return TokenCounts(tuple(map(tokens, texts)), self.context)
+
+
+def tokens(text):
+    """Count a token for each four bytes, as models do with English."""
+    return -(-len(text.encode()) // 4)
+
+
+def lines_of(question):
+    """The lines that a question asks to sum up."""
+    return [it.removeprefix("- ") for it in question.splitlines() if it.startswith("- ")]
 
 
 class Ears:

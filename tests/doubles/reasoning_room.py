@@ -22,9 +22,9 @@ class _Reasoning(pb_grpc.ReasoningServiceServicer):
         response.value.update(told)
         return response
 
-    async def Generate(self, request, context):  # noqa: N802 - the contract's name
-        text = await self._mind.write(_turns(request), most_tokens=request.sampling.max_tokens)
-        return pb.GenerateResponse(text=text)
+    async def CountTokens(self, request, context):  # noqa: N802 - the contract's name
+        counted = await self._mind.count_tokens(request.texts)
+        return pb.CountTokensResponse(counts=counted.counts, exact=True)
 
 
 def _turns(request):

@@ -137,7 +137,8 @@ async def test_a_video_is_summed_up_by_its_scenes(database, url, store, rooms, a
     assert [it.offset_seconds for it in output.observations] == [0.0, 1.0, 2.0, 3.0]
     [scene] = output.scenes
     assert (scene.start_seconds, scene.end_seconds, scene.evidence_image_ids) == (0.0, 4.0, ids)
-    assert (output.summary, output.duration_seconds) == ("1 scenes", 4.0)
+    assert (output.summary, output.duration_seconds) == (f"0 to 4 s: {scene.text}", 4.0)
+    assert {it.image_id for told in output.summary_sentences for it in told.evidence} == {ids[0]}
 
 
 async def test_a_session_is_reported_on_by_ear_and_eye(database, url, store, rooms, address):
@@ -152,7 +153,7 @@ async def test_a_session_is_reported_on_by_ear_and_eye(database, url, store, roo
     ]
     [risk] = output.findings.risks
     assert [it.image_id for it in risk.evidence] == [it.image_id for it in output.observations]
-    assert output.findings.summary == "2 scenes"
+    assert output.findings.summary == "0 s, seen: A spill on the floor."
 
 
 async def test_what_is_no_video_fails_its_job_with_a_reason(database, url, store, address):
@@ -168,8 +169,8 @@ async def test_what_is_no_video_fails_its_job_with_a_reason(database, url, store
 @pytest.mark.parametrize(
     ("kind", "rpc", "answers", "known", "count"),
     [
-        (JobType.VIDEO_SUMMARY_V1, "Generate", 0, ["sample", "describe/3"], 5),
-        (JobType.SESSION_REPORT_V1, "Generate", 0, ["transcribe", "sample", "analyze/3"], 13),
+        (JobType.VIDEO_SUMMARY_V1, "Extract", 0, ["sample", "describe/3", "measure/0"], 6),
+        (JobType.SESSION_REPORT_V1, "CountTokens", 0, ["transcribe", "sample", "analyze/3"], 14),
         (JobType.SURVEILLANCE_V1, "Extract", 4, ["sample", "analyze/3", "claim/2", "check/0"], 10),
         (JobType.TASK_TIMING_V1, "Extract", 1, [f"describe/{n}" for n in range(4)], 7),
     ],
@@ -205,7 +206,7 @@ async def test_a_killed_job_goes_on_and_pays_for_nothing_twice(
     [
         (JobType.VLM_ONLY, "Describe"),
         (JobType.SURVEILLANCE_V1, "Extract"),
-        (JobType.VIDEO_SUMMARY_V1, "Generate"),
+        (JobType.VIDEO_SUMMARY_V1, "Extract"),
         (JobType.TASK_TIMING_V1, "Extract"),
         (JobType.TRANSCRIPTION_V1, "TranscribeUpload"),
         (JobType.SESSION_REPORT_V1, "TranscribeUpload"),

@@ -55,11 +55,10 @@ from services.jobs.content.outputs import (
     TaskTimingOutput,
     Transcript,
     TranscriptionOutput,
-    VideoSummaryOutput,
     VlmOnlyOutput,
     Word,
 )
-from services.jobs.content.reports import SessionReportOutput, TimelineEntry
+from services.jobs.content.reports import SessionReportOutput, TimelineEntry, VideoSummaryOutput
 
 __all__ = [
     "HELD",

@@ -74,3 +74,5 @@ class Findings:
     dropped_claims: int = 0
     """Claims that rest on nothing that exists."""
     missing: tuple[MissingPart, ...] = ()
+    summary_sentences: tuple[Finding, ...] = ()
+    """The summary, each of its sentences with what it rests on."""

@@ -19,10 +19,9 @@ from services.jobs.content.outputs import (
     SurveillanceOutput,
     TaskTimingOutput,
     TranscriptionOutput,
-    VideoSummaryOutput,
     VlmOnlyOutput,
 )
-from services.jobs.content.reports import SessionReportOutput
+from services.jobs.content.reports import SessionReportOutput, VideoSummaryOutput
 
 JobOutput = (
     TaskTimingOutput

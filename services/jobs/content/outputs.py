@@ -166,16 +166,6 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class VideoSummaryOutput:
-    """A video in short."""
-
-    observations: tuple[Observation, ...]
-    scenes: tuple[Scene, ...]
-    summary: str = field(repr=False)
-    duration_seconds: float
-
-
-@dataclass(frozen=True)
 class Word:
     """A word as it was said."""
 

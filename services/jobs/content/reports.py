@@ -1,9 +1,23 @@
-"""What comes of a session that was both heard and seen."""
+"""What comes of a video, and of a session that was both heard and seen."""
 
 from dataclasses import dataclass, field
 
-from services.jobs.content.findings import Findings
-from services.jobs.content.outputs import Observation, Transcript
+from services.jobs.content.findings import Finding, Findings
+from services.jobs.content.outputs import Observation, Scene, Transcript
+
+
+@dataclass(frozen=True)
+class VideoSummaryOutput:
+    """A video in short."""
+
+    observations: tuple[Observation, ...]
+    scenes: tuple[Scene, ...]
+    summary: str = field(repr=False)
+    duration_seconds: float
+    summary_sentences: tuple[Finding, ...] = ()
+    """The summary, each of its sentences with what it rests on."""
+    dropped_claims: int = 0
+    """Sentences that rest on no frame."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 Input: the recording and when it begins, pictures or a video, and what to pay heed to. Output: what
 was said, what was seen, both on one timeline, and what follows: a summary, decisions, open
-questions, action items and risks, each with what it rests on, of either sense. Steps:
+questions, action items and risks, each with what it rests on, of either sense. What rests on
+nothing that exists is dropped and counted. Steps:
 
 - `transcribe`, of the recording, or of the video's sound;
 - those of `surveillance_v1`, for what is seen and the risks in it;
 - `act/0`, `holds/0`, `answered/0`, `task/0`, `harm/0`, ...: the questions of `analysis`;
-- `summarize/0/0`, ... sum up the timeline part by part.
+- `measure/0`, `recap/0/0`, ...: `summing` of the timeline.
 
 The session's start is that of the recording or the video; else the first picture's time.
 """
@@ -20,6 +21,7 @@ from typing import Any, Final
 from services.chassis.errors import InvalidInput
 from services.jobs import record
 from services.jobs.analysis import core as analysis
+from services.jobs.analysis.sentences import evidence_of
 from services.jobs.content import (
     Evidence,
     Findings,
@@ -36,8 +38,9 @@ from services.jobs.content import (
 )
 from services.jobs.domain import Json
 from services.jobs.pipelines import session_prompts, surveillance_v1
+from services.jobs.pipelines.citing import cited, text_of
 from services.jobs.pipelines.prompts import Prompt, line
-from services.jobs.pipelines.summing import LINE_CHARS, summed_up_in_steps
+from services.jobs.pipelines.summing import LINE_CHARS, Recap, summed_up_in_steps
 from services.jobs.pipelines.work import Work
 
 _AT_ONCE: Final = 2
@@ -58,15 +61,14 @@ async def run(given: SessionReportInput, work: Work) -> SessionReportOutput:
         found = await analysis.findings(transcript, _Recorded(work))
     seen = [_risk(it, watched.observations, times) for it in watched.risks]
     timeline = _timeline(transcript, times)
-    lines = _lines(timeline, transcript, watched.observations)
-    summary = ""
-    if lines:
-        summary = await summed_up_in_steps(lines, session_prompts.RECAP_V1, given.focus, work)
+    sources = _sources(timeline, transcript, watched.observations)
+    sentences, unfounded = cited(await _recap(sources, given.focus, work), sources)
     findings = replace(
         found,
-        summary=summary,
+        summary=text_of(sentences),
+        summary_sentences=sentences,
         risks=tuple(sorted((*found.risks, *seen), key=_badness, reverse=True)),
-        dropped_claims=found.dropped_claims + watched.dropped_claims,
+        dropped_claims=found.dropped_claims + watched.dropped_claims + unfounded,
     )
     return SessionReportOutput(transcript, watched.observations, timeline, findings)
 
@@ -150,11 +152,24 @@ def _timeline(
     return tuple(sorted((*said, *seen), key=lambda it: it.start_seconds))
 
 
-def _lines(
+async def _recap(sources: Sequence[Evidence], focus: str, work: Work) -> str:
+    if not sources:
+        return ""
+    recap = Recap(session_prompts.RECAP_OF_SPEECH_V1, lambda it: session_prompts.session(it, focus))
+    return await summed_up_in_steps([_line(it) for it in sources], recap, work)
+
+
+def _line(source: Evidence) -> str:
+    when = "" if source.start_seconds is None else f"{source.start_seconds:.0f} s, "
+    what = "seen" if source.image_id else f"{source.speaker or 'somebody'} says"
+    return line(f"{when}{what}: {source.text}")[:LINE_CHARS]
+
+
+def _sources(
     timeline: Sequence[TimelineEntry],
     transcript: Transcript | None,
     seen: Sequence[Observation],
-) -> list[str]:
+) -> list[Evidence]:
     """What was said, and what was seen where it changes; what has no time comes last."""
     placed = [it.observation_index for it in timeline if it.observation_index is not None]
     looks = [*placed, *(it for it in range(len(seen)) if it not in set(placed))]
@@ -163,28 +178,26 @@ def _lines(
         for before, look in zip([None, *looks], looks, strict=False)
         if before is None or seen[before].text != seen[look].text
     }
-    lines = []
+    sources = []
     for entry in timeline:
         if entry.segment_index is not None and transcript is not None:
-            segment = transcript.segments[entry.segment_index]
-            who = segment.speaker or "somebody"
-            lines.append(f"{entry.start_seconds:.0f} s, {who} says: {line(segment.text)}")
+            sources.append(evidence_of(transcript.segments[entry.segment_index]))
         elif entry.observation_index in changes:
-            text = seen[entry.observation_index].text
-            lines.append(f"{entry.start_seconds:.0f} s, seen: {line(text)}")
-    lines += [f"seen: {line(seen[it].text)}" for it in looks[len(placed) :] if it in changes]
-    return [it[:LINE_CHARS] for it in lines]
+            sources.append(_sight(seen[entry.observation_index], entry.start_seconds))
+    unplaced = looks[len(placed) :]
+    return sources + [_sight(seen[it], None) for it in unplaced if it in changes]
 
 
 def _risk(
     found: FoundRisk, seen: Sequence[Observation], times: Sequence[float | None]
 ) -> RiskFinding:
     of_id = {it.image_id: (it, time) for it, time in zip(seen, times, strict=True)}
-    evidence = tuple(
-        Evidence(it.text, time, time, image_id=it.image_id)
-        for it, time in (of_id[image_id] for image_id in found.evidence_image_ids)
-    )
+    evidence = tuple(_sight(*of_id[image_id]) for image_id in found.evidence_image_ids)
     return RiskFinding(found.risk, evidence)
+
+
+def _sight(seen: Observation, time: float | None) -> Evidence:
+    return Evidence(seen.text, time, time, image_id=seen.image_id)
 
 
 def _badness(found: RiskFinding) -> int:

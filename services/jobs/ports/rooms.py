@@ -36,6 +36,16 @@ class Sampled:
     duration_seconds: float
 
 
+@dataclass(frozen=True)
+class TokenCounts:
+    """How long texts are for the language model."""
+
+    counts: tuple[int, ...]
+    """Of each, in their order: rather too many than too few."""
+    context_tokens: int
+    """What a conversation and its answer share. Zero: the engine does not say."""
+
+
 class Film(Protocol):
     """Takes frames out of videos."""
 
@@ -62,17 +72,21 @@ class Vision(Protocol):
 class Reasoning(Protocol):
     """Reasons."""
 
-    async def write(self, turns: Sequence[tuple[str, str]], *, most_tokens: int) -> str:
-        """Answer turns of (role, text) in words, at most so many tokens of them."""
-        ...
-
     async def extract(
-        self, turns: Sequence[tuple[str, str]], schema: Mapping[str, Json]
+        self,
+        turns: Sequence[tuple[str, str]],
+        schema: Mapping[str, Json],
+        *,
+        most_tokens: int = 0,
     ) -> Mapping[str, Json]:
         """Answer turns of (role, text) with a JSON object that fits the schema.
 
-        The roles are `system`, `user` and `assistant`.
+        The roles are `system`, `user` and `assistant`. Zero tokens: as many as the room allows.
         """
+        ...
+
+    async def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the tokens of texts by the model's own tokenizer, where it has one."""
         ...
 
 

@@ -10,8 +10,10 @@ from typing import Any, Final, TypeVar
 
 from services.chassis.errors import Exhausted, MeshError
 from services.jobs.analysis import core as analysis
+from services.jobs.analysis.sentences import evidence_of
 from services.jobs.content import Findings, MissingPart, Segment, Transcript
 from services.jobs.pipelines import session_prompts, summing
+from services.jobs.pipelines.citing import cited, text_of
 from services.jobs.pipelines.prompts import Prompt, line
 from services.jobs.ports.rooms import Reasoning
 from services.jobs.sessions.domain import Progress
@@ -47,8 +49,19 @@ class Analyst:
             return Findings()
         asker = _Patient(self._reasoning, self._within, tell)
         summary = await asker.summary(transcript.segments)
+        sentences, unfounded = cited(summary, [evidence_of(it) for it in transcript.segments])
         found = await analysis.findings(transcript, asker)
-        return replace(found, summary=summary, missing=asker.missing())
+        return replace(
+            found,
+            summary=text_of(sentences),
+            summary_sentences=sentences,
+            dropped_claims=found.dropped_claims + unfounded,
+            missing=asker.missing(),
+        )
+
+
+class _NotMeasured(Exception):
+    """There is no telling how long lines are: what is missing for it has been named."""
 
 
 class _Patient:
@@ -81,22 +94,26 @@ class _Patient:
 
     async def summary(self, segments: Sequence[Segment]) -> str:
         """Sum up what was said. Empty: it cannot be."""
+        recap = summing.Recap(session_prompts.RECAP_OF_SPEECH_V1, session_prompts.conversation)
 
-        async def write(part: str) -> str:
-            prompt = session_prompts.RECAP_OF_SPEECH_V1
-            turns = prompt.turns(session_prompts.conversation(part))
-            told = prompt.answer(await self._reasoning.extract(turns, prompt.schema))
-            return line(str(told))[: summing.LINE_CHARS]
+        async def measure(_: int, lines: Sequence[str]) -> summing.Sizes:
+            sizes = await self._tried("summary", lambda: recap.sizes(lines, self._reasoning))
+            if sizes is None:
+                raise _NotMeasured
+            return sizes
 
         async def sum_up(_: int, parts: Sequence[str]) -> Sequence[str]:
             self._note(asked=len(parts))
-            told = [
-                await self._ask("summary", lambda part=part: write(part))  # type: ignore[misc]
+            asked = (
+                self._ask("summary", lambda part=part: recap.of(part, self._reasoning))  # type: ignore[misc]
                 for part in parts
-            ]
-            return [it for it in told if it] or [""]
+            )
+            return [it for it in await asyncio.gather(*asked) if it] or [""]
 
-        return await summing.summed_up([_told(it) for it in segments], sum_up)
+        try:
+            return await summing.summed_up([_told(it) for it in segments], measure, sum_up)
+        except _NotMeasured:
+            return ""
 
     def _note(self, *, asked: int = 0, answered: int = 0) -> None:
         before = self._progress
@@ -136,4 +153,4 @@ class _Patient:
 
 def _told(segment: Segment) -> str:
     who = f"{segment.speaker}: " if segment.speaker else ""
-    return f"{who}{line(segment.text)}"[: summing.LINE_CHARS]
+    return line(f"{who}{segment.text}")[: summing.LINE_CHARS]

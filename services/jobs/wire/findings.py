@@ -21,21 +21,23 @@ def fields_of(found: Findings) -> dict[str, Any]:
     """The fields that every message of findings has."""
     return {
         "summary": found.summary,
-        "decisions": list(map(_finding_to_pb, found.decisions)),
-        "open_questions": list(map(_finding_to_pb, found.open_questions)),
+        "decisions": list(map(finding_to_pb, found.decisions)),
+        "open_questions": list(map(finding_to_pb, found.open_questions)),
         "action_items": list(map(_item_to_pb, found.action_items)),
         "risks": list(map(_risk_to_pb, found.risks)),
         "dropped_claims": found.dropped_claims,
+        "summary_sentences": list(map(finding_to_pb, found.summary_sentences)),
     }
+
+
+def finding_to_pb(found: Finding) -> pb.Finding:
+    """Write something that was found."""
+    return pb.Finding(text=found.text, evidence=_all_to_pb(found.evidence))
 
 
 def missing_to_pb(missing: MissingPart) -> pb.MissingPart:
     """Write what could not be made."""
     return pb.MissingPart(part=missing.part, reason=missing.reason)
-
-
-def _finding_to_pb(found: Finding) -> pb.Finding:
-    return pb.Finding(text=found.text, evidence=_all_to_pb(found.evidence))
 
 
 def _item_to_pb(item: ActionItem) -> pb.ActionItem:

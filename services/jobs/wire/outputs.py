@@ -21,7 +21,7 @@ from services.jobs.content import (
     VideoSummaryOutput,
     VlmOnlyOutput,
 )
-from services.jobs.wire.findings import fields_of
+from services.jobs.wire.findings import fields_of, finding_to_pb
 from services.jobs.wire.risks import risk_to_pb
 from services.jobs.wire.times import seconds_to_pb, time_to_pb
 from services.jobs.wire.transcripts import transcript_to_pb
@@ -64,6 +64,8 @@ def output_to_pb(output: JobOutput) -> pb.JobOutput:
                 scenes=map(_scene_to_pb, output.scenes),
                 summary=output.summary,
                 duration=seconds_to_pb(output.duration_seconds),
+                summary_sentences=map(finding_to_pb, output.summary_sentences),
+                dropped_claims=output.dropped_claims,
             )
             return pb.JobOutput(video_summary_v1=summed_up)
         case TranscriptionOutput(transcript):

@@ -25,7 +25,7 @@ def test_examples_are_answered_as_the_schema_demands(prompt):
 
 def test_names_tell_prompts_and_their_versions_apart():
     names = [it.name for it in PROMPTS]
-    assert len(set(names)) == len(names) == 5
+    assert len(set(names)) == len(names) == 6
     assert all(name.rpartition("/")[2].isdecimal() for name in names)
 
 

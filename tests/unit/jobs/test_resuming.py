@@ -56,7 +56,8 @@ STEPS = {
     JobType.VIDEO_SUMMARY_V1: [
         "sample",
         *(f"describe/{n}" for n in range(3)),
-        "summarize/0/0",
+        "measure/0",
+        "recap/0/0",
     ],
     JobType.TRANSCRIPTION_V1: ["transcribe"],
     JobType.SESSION_REPORT_V1: [
@@ -65,7 +66,8 @@ STEPS = {
         *(f"claim/{n}" for n in range(5)),
         *(f"check/{n}" for n in range(3)),
         *(f"rate/{n}" for n in range(2)),
-        "summarize/0/0",
+        "measure/0",
+        "recap/0/0",
     ],
 }
 """Their names are kept by jobs that are under way when a worker is replaced by a newer one."""
@@ -112,7 +114,7 @@ class Rooms:
     @property
     def paid(self):
         asked = (*self.eyes.asked, *self.mind.questions, *self.ears.asked, *self.reel.asked)
-        return Counter(map(str, asked))
+        return Counter(map(str, (*asked, *self.mind.counted)))
 
 
 def test_every_pipeline_is_killed_here():

@@ -80,6 +80,7 @@ FINDINGS = Findings(
     (ActionItem("Go", "Go there.", ("walk",), "S1", EVIDENCE),),
     (RiskFinding(Risk("A spill.", Severity.HIGH), EVIDENCE),),
     1,
+    summary_sentences=(Finding("short", EVIDENCE),),
 )
 CASES = {
     JobType.CAPTION_V1: (
@@ -104,7 +105,10 @@ CASES = {
     ),
     JobType.VIDEO_SUMMARY_V1: (
         VideoSummaryInput(FILM, "people"),
-        VideoSummaryOutput((FRAME,), (Scene(0.0, 2.5, "a spill", ("frame-0",)),), "short", 2.5),
+        VideoSummaryOutput(
+            *((FRAME,), (Scene(0.0, 2.5, "a spill", ("frame-0",)),), "short", 2.5),
+            *((Finding("short", EVIDENCE),), 1),
+        ),
     ),
     JobType.TRANSCRIPTION_V1: (
         TranscriptionInput("audio", "en"),
