@@ -4,10 +4,11 @@ calls, until when, with what.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import grpc.aio
 import protovalidate
@@ -39,7 +40,15 @@ async def tell_failures(rpc: Rpc) -> AsyncIterator[None]:
 
 async def _abort(rpc: Rpc, error: errors.MeshError) -> None:
     rich = rpc_status.to_status(status.to_status(error))
-    await rpc.context.abort(rich.code, rich.details, rich.trailing_metadata)
+    trailers = (*rich.trailing_metadata, *_retry_header(error))
+    await rpc.context.abort(rich.code, rich.details, trailers)
+
+
+def _retry_header(error: errors.MeshError) -> tuple[tuple[str, str], ...]:
+    # The details say it to gRPC callers; REST callers are given this as their header.
+    if error.retry_after is None:
+        return ()
+    return ((names.RETRY_HEADER, str(math.ceil(error.retry_after.total_seconds()))),)
 
 
 @asynccontextmanager
@@ -86,11 +95,28 @@ def _check(request: Message) -> None:
     if not found:
         return
     violations = [
-        errors.Violation(_path(it.proto), it.proto.message or it.proto.rule_id)
+        _choice_missed(request, it.proto)
+        or errors.Violation(_path(it.proto), it.proto.message or it.proto.rule_id)
         for it in found[:_MOST_VIOLATIONS]
     ]
     told = "; ".join(f"{it.field}: {it.problem}" if it.field else it.problem for it in violations)
     raise errors.InvalidInput(told, code="CONTRACT_VIOLATION", violations=violations)
+
+
+def _choice_missed(
+    request: Message, violation: protovalidate.ViolationPb
+) -> errors.Violation | None:
+    """What to say when no field of a oneof is set: its own name stands in no request."""
+    elements = violation.field.elements if violation.field else ()
+    if not elements or elements[-1].field_number:
+        return None
+    message: Any = request.DESCRIPTOR
+    for element in elements[:-1]:
+        message = message.fields_by_name[element.field_name].message_type
+    oneof = elements[-1].field_name
+    choices = ", ".join(it.name for it in message.oneofs_by_name[oneof].fields)
+    place = _path(violation).removesuffix(oneof).removesuffix(".")
+    return errors.Violation(place, f"must hold one of {choices}")
 
 
 def _path(violation: protovalidate.ViolationPb) -> str:

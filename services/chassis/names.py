@@ -21,6 +21,8 @@ PRIORITY_HEADER: Final = "x-mesh-priority"
 """The metadata key in which a call's priority travels; the edge lets callers lower it, not raise
 it.
 """
+RETRY_HEADER: Final = "retry-after"
+"""The trailer in which a room says after how many seconds a call may be tried again."""
 KEY_HEADER: Final = "x-mesh-key"
 """The header in which the edge tells the bridge of a socket that it lets in to be refused."""
 KEY_REFUSED: Final = "refused"

@@ -178,6 +178,18 @@ async def test_a_rest_caller_gets_the_rooms_error_with_its_details(edge, http, m
     assert body["details"][1]["field_violations"][0]["field"] == "input.images[3].data"
 
 
+@pytest.mark.parametrize("path", ["", ":watch"])
+@pytest.mark.parametrize(("seconds", "header"), [(2.4, "3"), (0.1, "1"), (None, None)])
+async def test_a_rest_caller_is_told_in_a_header_when_to_try_again(
+    path, seconds, header, edge, http, mesh, received
+):
+    after = None if seconds is None else timedelta(seconds=seconds)
+    mesh.answers[WATCH if path else GET] = [errors.Exhausted("too much", retry_after=after)]
+    async with http.get(f"{edge.url}/mesh/v1/jobs/{JOB}{path}") as answer:
+        assert (answer.status, answer.headers.get("retry-after")) == (429, header)
+        assert problem(await answer.json())[1] == "EXHAUSTED"
+
+
 async def test_json_spells_fields_as_the_contract_does_and_leaves_no_number_out(
     edge, http, received
 ):

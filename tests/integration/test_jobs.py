@@ -194,7 +194,7 @@ TIMING = job_input_pb2.JobInput(
 )
 BAD_INPUT = {
     "an unknown type": ({"type": "nap_v1"}, "type", "task_timing_v1, caption_v1"),
-    "no input": ({"given": job_input_pb2.JobInput()}, "input.input", "exactly one field"),
+    "no input": ({"given": job_input_pb2.JobInput()}, "input", "must hold one of task_timing_v1"),
     "the input of another type": ({"given": TIMING}, "input", "caption_v1"),
     "no pictures": ({"given": captions()}, "input.caption_v1.images", "at least one"),
     "the same id twice": (

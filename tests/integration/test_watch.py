@@ -341,7 +341,7 @@ async def test_who_leaves_frees_the_engine(
 @pytest.mark.parametrize(
     ("request_", "path"),
     [
-        (pb.WatchRequest(), "message"),
+        (pb.WatchRequest(), "settings, frame"),
         (pb.WatchRequest(frame=image_pb2.Image(uri="https://example.com/a")), "frame"),
         (pb.WatchRequest(frame=image_pb2.Image(data=bytes(limits.FRAME_BYTES + 1))), "frame"),
         (pb.WatchRequest(settings=pb.WatchSettings(window_frames=17)), "settings.window_frames"),

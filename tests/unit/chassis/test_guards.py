@@ -4,6 +4,7 @@ import pytest
 from mesh.jobs.v1 import job_input_pb2
 from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
+from mesh.vision.v1 import watch_pb2
 
 from services.chassis import call, errors, guards, names
 from services.chassis.middleware import Rpc
@@ -34,6 +35,22 @@ async def test_an_address_of_another_kind_is_refused_in_words(naming):
     [told] = await violations_of(naming(uri="ftp://files.example/one"))
     assert told.problem == "must begin with https://, http://, data:, media:// or file:///"
     assert await passes(naming(uri="HTTPS://files.example/one"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "choices"),
+    [
+        (
+            pb.GenerateRequest(messages=[{"role": chat_pb2.ROLE_USER, "parts": [{}]}]),
+            "messages[0].parts[0]",
+            "text, image, video",
+        ),
+        (watch_pb2.WatchRequest(), "", "settings, frame"),
+    ],
+)
+async def test_where_one_of_several_fields_is_missing_they_are_named(request_, field, choices):
+    [told] = await violations_of(request_)
+    assert (told.field, told.problem) == (field, f"must hold one of {choices}")
 
 
 async def passes(request):
