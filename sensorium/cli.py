@@ -102,8 +102,14 @@ def _addresses(running: mesh.Mesh) -> Table:
     table.add_row("gRPC", f"{running.address} (mesh.{{jobs,vision,reasoning,audio}}.v1)")
     table.add_row("vlm-node's clients", f"{running.url}/api/v1/jobs")
     table.add_row("", f"ws://{running.address}/api/v1/ws")
+    table.add_row("vlm_server's clients", f"{running.url}/api/v1/generate")
+    table.add_row("the caption queue's", f"{running.url}/caption/generate")
+    table.add_row("", f"{running.url}/describe")
     table.add_row("VILA's clients", f"ws://{running.address}/vila")
     table.add_row("local models' clients", f"ws://{running.address}/ws/audio")
+    table.add_row("", f"{running.url}/vision/frame")
+    table.add_row("OpenAI's clients", f"{running.url}/v1")
+    table.add_row("every call, for people", f"{running.url}/docs")
     table.add_row("health", f"{running.url}/healthz")
     return table
 

@@ -19,6 +19,8 @@ from services.vision.ports import Engine, Machine
 
 _log = logging.getLogger(__name__)
 
+LOAD_SECONDS: Final = 1.0
+"""The most time that an engine gets to tell how busy it is."""
 LOOK_SECONDS: Final = 10.0
 REST_SECONDS: Final = 60.0
 """The least time between two releases that nobody asked for."""
@@ -44,12 +46,15 @@ class Keeper:
         """Tell what the model runs on; what nobody can tell is None."""
         found = await self._machine.read()
         load = Load()
-        with suppress(MeshError):
-            load = await self._engine.load()
-        held = load.device_memory_bytes or load.memory_bytes
+        # An engine that stands still is no reason to wait for what can be told without it.
+        with suppress(MeshError, TimeoutError):
+            async with asyncio.timeout(LOAD_SECONDS):
+                load = await self._engine.load()
+        # One that has no model loaded is a process nevertheless.
+        held = load.device_memory_bytes or load.memory_bytes or found.engine_memory_bytes
         return replace(
             found,
-            engine_memory_bytes=held if held is not None else found.engine_memory_bytes,
+            engine_memory_bytes=held,
             cache_usage=load.cache_usage,
             running=load.running,
             waiting=load.waiting,

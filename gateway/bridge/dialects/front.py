@@ -2,6 +2,7 @@
 answers with the keys of both, so that the clients of either find theirs.
 """
 
+from datetime import timedelta
 from typing import Final
 
 from mesh.vision.v1 import vision_service_pb2 as pb
@@ -13,6 +14,10 @@ from services.chassis import errors
 
 VERSION: Final = "2.0.0"
 """The version of the caption queue's API that its clients know."""
+
+SOON: Final = timedelta(seconds=3)
+"""How long either may take: whoever asks for health does not wait for an engine that stands still.
+"""
 
 
 class Endpoints(BaseModel):
@@ -77,8 +82,8 @@ def health(request: Request) -> Conversation:
 DIALECT: Final = Dialect(
     name="vlm_server and the caption queue",
     routes=(
-        Route("GET", "/", service, told=Service),
-        Route("GET", "/health", health, told=Health),
+        Route("GET", "/", service, told=Service, lasts=SOON),
+        Route("GET", "/health", health, told=Health, lasts=SOON),
     ),
     refuse=fastapi.refuse,
     refusal=fastapi.Refusal,

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from mesh.types.v1 import model_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
@@ -71,6 +73,10 @@ def test_health_without_a_card_tells_of_the_machine():
 def test_health_says_nothing_that_is_not_known(answers, status, loaded):
     unknown = {"device": None, "gpu_available": None, "memory_usage": None}
     assert health(*answers)[1:] == (200, {"status": status, "model_loaded": loaded, **unknown})
+
+
+def test_neither_waits_long_for_an_engine_that_stands_still():
+    assert max(it.lasts for it in DIALECT.routes) <= timedelta(seconds=3)
 
 
 def test_health_hides_no_mistake_of_the_mesh():

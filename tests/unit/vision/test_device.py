@@ -47,6 +47,15 @@ async def test_an_engine_knows_best_what_it_holds(keeper: Keeper, engine: Releas
     assert (await keeper.device()).engine_memory_bytes == 4
 
 
+async def test_an_engine_that_has_no_model_loaded_still_holds_what_its_process_does(
+    keeper: Keeper, engine: ReleasingEngine, machine: FakeMachine
+) -> None:
+    engine.told = Load(memory_bytes=0, device_memory_bytes=0)
+    assert (await keeper.device()).engine_memory_bytes == 30 * GIB
+    machine.device = Device()
+    assert (await keeper.device()).engine_memory_bytes is None
+
+
 async def test_a_device_is_told_though_its_engine_is_down(
     keeper: Keeper, engine: ReleasingEngine
 ) -> None:
@@ -54,6 +63,15 @@ async def test_a_device_is_told_though_its_engine_is_down(
     assert (await keeper.device()).memory_total_bytes == 80 * GIB
     with pytest.raises(Unavailable):
         await keeper.release()
+
+
+async def test_a_device_is_told_though_its_engine_stands_still(
+    keeper: Keeper, engine: ReleasingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "LOAD_SECONDS", 0.01)
+    monkeypatch.setattr(engine, "load", asyncio.Event().wait)
+    async with asyncio.timeout(5):
+        assert (await keeper.device()).memory_total_bytes == 80 * GIB
 
 
 async def test_what_was_given_back_is_told_where_it_can_be(
