@@ -28,6 +28,9 @@ LASTING: Final = {
 }
 """Calls with one answer that may take longer than others, by their gRPC paths."""
 
+SESSIONS: Final = "/mesh.audio.v1.AudioService/Transcribe"
+"""The call whose sessions live in the memory of one replica."""
+
 OPENAI_HEADERS: Final = [
     "openai-organization",
     "openai-project",
@@ -65,6 +68,7 @@ def render(config: GatewayConfig) -> str:
         any_origin=ANY_ORIGIN,
         rooms=rooms,
         targets={room.name: getattr(config, f"{room.name}_target") for room in rooms},
+        sessions=SESSIONS,
         lasting_calls={
             room.name: [
                 (path, int(lasts.total_seconds()))

@@ -1,13 +1,15 @@
-"""Has a mesh listen over gRPC, through its edge: audio out, words in and what they come to, and a
-session taken up again where its stream broke off, with the audio that was not acknowledged. It
-knows no microphone.
+"""Has a mesh listen over gRPC, through its edge: audio out, words in and what they come to. A
+session is taken up again where its stream broke off, and where the mesh has forgotten it, another
+goes on. It knows no microphone.
 """
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 import grpc
@@ -17,14 +19,28 @@ from mesh.audio.v1 import audio_service_pb2_grpc as audio_grpc
 from mesh.jobs.v1 import session_service_pb2 as session_pb
 from mesh.jobs.v1 import session_service_pb2_grpc as session_grpc
 
+from sensorium.audio.continued import Continued
 from sensorium.audio.unacknowledged import Unacknowledged
 from sensorium.edge import Edge, until_accepted, wait_seconds
-from services.chassis import errors, status
+from services.chassis import errors, names, status
 
 _log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS: Final = 60.0
 """How long a mesh may be away before it is given up: less than it keeps a session."""
+SPARE_SECONDS: Final = 90
+"""How much audio that the mesh holds is kept for another session. More than it leaves unheard and
+then untold, 30 s each: what is older and was told in no segment was silence.
+"""
+MOST_SESSIONS: Final = 3
+"""So many sessions in a row are begun with the same audio: it may be what ends them."""
+_SAMPLE_BYTES: Final = {
+    audio_pb.AUDIO_ENCODING_UNSPECIFIED: 2,
+    audio_pb.AUDIO_ENCODING_PCM16: 2,
+    audio_pb.AUDIO_ENCODING_PCM_FLOAT32: 4,
+    audio_pb.AUDIO_ENCODING_MULAW: 1,
+}
+"""Of the encodings that can be taken up at any sample."""
 
 
 async def listen(
@@ -36,6 +52,11 @@ async def listen(
     acknowledged: no segment is told twice, none is missing. While too much audio waits, no more of
     it is taken. Raises a `MeshError` that does not pass within a minute, and when everything is
     told, what `audio` raised. Close it to end early.
+
+    Of PCM and mu-law, a session that the mesh has forgotten, because its audio room was started
+    again, is followed by another from the end of the last segment on: times go on, the final
+    transcript is of all of them, without speakers, and the log says so. Of containers, which cannot
+    be taken up in the middle, and of a session that `settings` name, it raises `NotFound`.
     """
     async with aclosing(_followed(_TRANSCRIBE, audio, settings, edge)) as answers:
         async for answer in answers:
@@ -45,7 +66,11 @@ async def listen(
 async def analyze(
     audio: AsyncIterable[bytes], settings: session_pb.SessionSettings, edge: Edge
 ) -> AsyncGenerator[session_pb.AnalyzeAudioResponse, None]:
-    """Tell what is heard, as `listen` does, then the transcript, and at last what it comes to."""
+    """Tell what is heard, as `listen` does, then the transcript, and at last what it comes to.
+
+    Of a session that the mesh has forgotten it raises `NotFound`: what follows from its first half
+    could not be told any more.
+    """
     async with aclosing(_followed(_ANALYZE, audio, settings, edge)) as answers:
         async for answer in answers:
             yield answer
@@ -76,12 +101,11 @@ _ANALYZE: Final = _Service(
 async def _followed(
     service: _Service, audio: AsyncIterable[bytes], settings: Any, edge: Edge
 ) -> AsyncGenerator[Any, None]:
-    held = Unacknowledged()
-    following = asyncio.create_task(held.follow(audio))
-    session = _Session(service, settings, held)
+    session = _Session(service, settings)
+    following = asyncio.create_task(session.held.follow(audio))
     failures, since = 0, 0.0
     try:
-        if not await held.chunk(0):
+        if not await session.held.chunk(0):
             await following
         async with edge.channel() as channel:
             while True:
@@ -98,9 +122,12 @@ async def _followed(
                     broken = failed
                 now = asyncio.get_running_loop().time()
                 since = since if failures else now
-                if not broken.passes or now - since > PATIENCE_SECONDS:
+                if session.is_forgotten(broken):
+                    session.renew()
+                elif not broken.passes or now - since > PATIENCE_SECONDS:
                     raise broken
-                _log.warning("the session broke off and is taken up again: %s", broken)
+                else:
+                    _log.warning("the session broke off and is taken up again: %s", broken)
                 await asyncio.sleep(wait_seconds(broken, failures))
                 failures += 1
     finally:
@@ -108,30 +135,69 @@ async def _followed(
 
 
 class _Session:
-    """One session over its streams."""
+    """One session over its streams, and where it is forgotten, the one after it."""
 
-    def __init__(self, service: _Service, settings: Any, held: Unacknowledged) -> None:
+    def __init__(self, service: _Service, settings: Any) -> None:
         self._service = service
-        self._settings = type(settings)()
-        self._settings.CopyFrom(settings)
-        self._held = held
+        self._opening = type(settings)()
+        self._opening.CopyFrom(settings)
+        width = _SAMPLE_BYTES.get(settings.encoding, 0)
+        usual = 8_000 if settings.encoding == audio_pb.AUDIO_ENCODING_MULAW else 16_000
+        self._width = width if service is _TRANSCRIBE and not settings.resume_token else 0
+        self._rate = settings.sample_rate_hz or usual
+        self.held = Unacknowledged(spare_bytes=SPARE_SECONDS * self._rate * self._width)
+        self._whole = Continued()
+        self._begin = 0
+        """Where it begins, in bytes from the start of the audio."""
+        self._sessions = 0
+        """How many began there."""
+        self._open()
+
+    def _open(self) -> None:
+        self._settings = type(self._opening)()
+        self._settings.CopyFrom(self._opening)
+        self._key = secrets.token_urlsafe(12)
+        self._was_ready = False
+
+    def is_forgotten(self, broken: errors.MeshError) -> bool:
+        """Tell whether the mesh does not know the session any more that it had opened."""
+        return isinstance(broken, errors.NotFound) and self._was_ready
+
+    def renew(self) -> None:
+        """Begin another session where all words before were told. Raises `NotFound`."""
+        begin = self.held.begin
+        self._sessions = self._sessions + 1 if begin == self._begin else 1
+        if not self._width or self._sessions > MOST_SESSIONS:
+            raise errors.NotFound(
+                "the mesh has forgotten the session: what was told of it is all there is",
+                remedy="begin another one with the audio that follows",
+                code="SESSION_FORGOTTEN",
+            )
+        at = begin // self._width / self._rate
+        _log.warning("the mesh has forgotten the session: another goes on from %.1f s", at)
+        self._begin = begin
+        self._whole.renew(timedelta(seconds=at))
+        self.held.renew()
+        self._open()
 
     async def stream(self, channel: grpc.aio.Channel, edge: Edge) -> AsyncGenerator[Any, None]:
-        call = self._service.method(channel)(metadata=edge.metadata)
+        metadata = (*edge.metadata, (names.SESSION_HEADER, self._key))
+        call = self._service.method(channel)(metadata=metadata)
         writing = None
         try:
             await until_accepted(call)
             await _write(call, self._service.request(settings=self._settings))
             while (answer := await call.read()) is not grpc.aio.EOF:
                 if answer.HasField("ready"):
+                    self._was_ready = True
                     self._settings.session_id = answer.ready.session_id
                     self._settings.resume_token = answer.ready.resume_token
                     writing = asyncio.create_task(self._send(call, answer.ready.next_offset))
                 elif answer.HasField("acknowledged"):
                     self._settings.acknowledged_offset = answer.acknowledged.offset
-                    self._held.acknowledge(answer.acknowledged.offset)
+                    self.held.acknowledge(self._begin + answer.acknowledged.offset)
                 else:
-                    self._settings.received_segments += answer.HasField("segment")
+                    self._note(answer)
                     yield answer
         except grpc.RpcError as failed:
             raise status.from_rpc_error(failed) from None
@@ -140,8 +206,16 @@ class _Session:
                 writing.cancel()
             call.cancel()
 
+    def _note(self, answer: Any) -> None:
+        self._settings.received_segments += answer.HasField("segment")
+        if self._width:
+            self._whole.take(answer)
+        if self._width and answer.HasField("segment"):
+            end = answer.segment.end_offset.ToTimedelta().total_seconds()
+            self.held.tell(int(end * self._rate) * self._width)
+
     async def _send(self, call: Any, offset: int) -> None:
-        while chunk := await self._held.chunk(offset):
+        while chunk := await self.held.chunk(self._begin + offset):
             await _write(call, self._service.request(chunk=chunk, chunk_offset=offset))
             offset += len(chunk)
         end = self._service.request()

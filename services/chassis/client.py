@@ -17,9 +17,13 @@ REPORT_SECONDS: Final = 0.05
 """Taken off the caller's deadline, so that it can still be told what came too late."""
 
 
-def channel(target: str) -> grpc.aio.Channel:
-    """Open a channel to a room. The caller closes it; connecting happens at the first call."""
-    return grpc.aio.insecure_channel(target, options=transport.CLIENT_OPTIONS)
+def channel(target: str, *, sticky: bool = False) -> grpc.aio.Channel:
+    """Open a channel to a room. The caller closes it; connecting happens at the first call.
+
+    A sticky one spreads its calls over all replicas, those of one session to the same.
+    """
+    options = transport.STICKY_OPTIONS if sticky else transport.CLIENT_OPTIONS
+    return grpc.aio.insecure_channel(target, options=options)
 
 
 async def call(method: Callable[..., Any], request: Any, *, timeout: float | None = None) -> Any:
@@ -37,15 +41,21 @@ async def call(method: Callable[..., Any], request: Any, *, timeout: float | Non
 
 
 async def stream(
-    method: Callable[..., Any], request: Any, *, timeout: float | None = None
+    method: Callable[..., Any],
+    request: Any,
+    *,
+    timeout: float | None = None,
+    session: str = "",
 ) -> AsyncGenerator[Any, None]:
     """Read a stream; closing it cancels the call. Raises what the room raised.
 
-    Of a call with a stream in both directions, `request` is an iterator of its requests.
+    Of a call with a stream in both directions, `request` is an iterator of its requests. Where the
+    channel is sticky, streams with the same `session` go to the same replica.
     """
+    which = ((names.SESSION_HEADER, session),) if session else ()
     seconds = _seconds(timeout, limits.STREAM_DEADLINE.total_seconds())
     with telemetry.calling(_name(method)) as trace:
-        responses = method(request, timeout=seconds, metadata=(*trace, *_caller()))
+        responses = method(request, timeout=seconds, metadata=(*trace, *_caller(), *which))
     try:
         async for response in responses:
             yield response

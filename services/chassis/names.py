@@ -23,6 +23,10 @@ it.
 """
 RETRY_HEADER: Final = "retry-after"
 """The trailer in which a room says after how many seconds a call may be tried again."""
+SESSION_HEADER: Final = "session-key"
+"""The metadata key by which the streams of one session find the same replica of a room: any word
+that is the same in all of them.
+"""
 KEY_HEADER: Final = "x-mesh-key"
 """The header in which the edge tells the bridge of a socket that it lets in to be refused."""
 KEY_REFUSED: Final = "refused"

@@ -1,8 +1,9 @@
 """The gRPC options that both ends of every channel inside the mesh share."""
 
+import json
 from typing import Final
 
-from services.chassis import limits
+from services.chassis import limits, names
 
 MESSAGE_BYTES: Final = limits.BODY_BYTES + limits.BODY_OVERHEAD_BYTES
 OPTIONS: Final[tuple[tuple[str, int], ...]] = (
@@ -19,6 +20,20 @@ CLIENT_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
+STICKY_OPTIONS: Final = (
+    *CLIENT_OPTIONS,
+    (
+        "grpc.service_config",
+        json.dumps(
+            {
+                "loadBalancingConfig": [
+                    {"ring_hash_experimental": {"requestHashHeader": names.SESSION_HEADER}}
+                ]
+            }
+        ),
+    ),
+)
+"""Of all replicas that are there, calls with the same session go to the same; others to any."""
 SERVER_OPTIONS: Final = (
     *OPTIONS,
     ("grpc.so_reuseport", 0),

@@ -59,7 +59,7 @@ async def main() -> None:
     async with (
         Database(config.database_url.get_secret_value()) as database,
         HttpReceiver(guard) as receiver,
-        client.channel(config.audio_target) as audio,
+        client.channel(config.audio_target, sticky=True) as audio,
         client.channel(config.reasoning_target) as reasoning,
     ):
         store = PostgresJobStore(database)

@@ -155,7 +155,8 @@ class ListeningRoom:
                 failures.append(failed)
 
         try:
-            async with aclosing(client.stream(self._stub.Transcribe, requests())) as responses:
+            listening = client.stream(self._stub.Transcribe, requests(), session=asked.hearing_key)
+            async with aclosing(listening) as responses:
                 async for response in responses:
                     accepted.set()
                     if (heard := wire.heard_from_pb(response)) is not None:

@@ -4,8 +4,10 @@ what a terminal shows.
 
 import asyncio
 import json
+import re
 from contextlib import aclosing
 
+import numpy as np
 import pytest
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
@@ -23,6 +25,7 @@ from services.chassis import errors
 from services.chassis.server import Server
 from tests.doubles import edge as edges
 from tests.doubles import keys
+from tests.doubles.diarizer_fake import FakeDiarizer
 from tests.doubles.recordings import encoded, silence
 from tests.doubles.relay import relay
 from tests.doubles.session_room import sessions
@@ -34,9 +37,15 @@ WORDS = [1, 2, 3, 4, 6, 7, 8, 9] * 4
 
 
 @pytest.fixture
-async def room(monkeypatch):
-    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
+async def core():
     async with Audio(ToneTranscriber()) as core:
+        yield core
+
+
+@pytest.fixture
+async def room(core, monkeypatch):
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
+    if core:
         server = Server(AudioConfig(listen="127.0.0.1:0", drain_seconds=1))
         register = pb_grpc.add_AudioServiceServicer_to_server
         server.add(register, AudioServicer(core), SERVICE, health=core.health)
@@ -91,6 +100,74 @@ async def test_a_final_answer_that_was_lost_is_asked_for_again(room):
         cut.add_done_callback(lambda _: line.drop())
         answers = await heard(audio(), Edge(line.url))
     assert answers[-1].final.text == said(WORDS)
+
+
+async def test_a_session_that_was_forgotten_is_followed_by_another_and_no_word_is_lost(
+    room, core, caplog
+):
+    utterance = np.concatenate([spoken(WORDS[:8]), silence(1.5)])
+    data, forgotten = pcm16(np.tile(utterance, 4)), 0
+    core._diarizer = FakeDiarizer()
+
+    async def audio(line):
+        nonlocal forgotten
+        for at in range(0, len(data), 16_000):
+            yield data[at : at + 16_000]
+            await asyncio.sleep(0.05)
+            if at and at % 160_000 == 0:
+                await core._sessions.close()
+                line.drop()
+                forgotten += 1
+
+    settings = pb.TranscribeSettings(language="en", words=True)
+    async with relay(f"http://{room}") as line:
+        answers = await heard(audio(line), Edge(line.url), settings)
+    final = answers[-1].final
+    assert forgotten == 4
+    assert final.text == said(WORDS)
+    assert segments(answers) == said(WORDS).split()
+    assert final.duration.ToMilliseconds() == len(data) // 32
+    starts = [word.start_offset.ToMilliseconds() for it in final.segments for word in it.words]
+    assert starts == [
+        pytest.approx(5_500 * utterance + 500 * word, abs=60)
+        for utterance in range(4)
+        for word in range(8)
+    ]
+    assert not final.speakers_told_apart
+    assert not [it.speaker for it in final.segments if it.speaker]
+    assert re.search("another goes on from [1-9]", caplog.text)
+
+
+async def test_audio_that_ends_every_session_is_given_up(room, core):
+    async def audio(line):
+        yield bytes(32_000)
+        while True:
+            while not core._sessions.live:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            await core._sessions.close()
+            line.drop()
+
+    async with relay(f"http://{room}") as line:
+        with pytest.raises(errors.NotFound) as lost:
+            await heard(audio(line), Edge(line.url))
+    assert lost.value.code == "SESSION_FORGOTTEN"
+    assert "begin another" in lost.value.remedy
+
+
+async def test_a_container_that_was_forgotten_is_not_begun_in_the_middle(room, core):
+    settings = pb.TranscribeSettings(encoding=pb.AUDIO_ENCODING_CONTAINER)
+
+    async def audio(line):
+        yield encoded(spoken(WORDS), "ogg", "libopus", rate=48_000)[:20_000]
+        await asyncio.sleep(0.5)
+        await core._sessions.close()
+        line.drop()
+        await asyncio.Event().wait()
+
+    async with relay(f"http://{room}") as line:
+        with pytest.raises(errors.NotFound, match="forgotten the session"):
+            await heard(audio(line), Edge(line.url), settings)
 
 
 async def test_audio_that_breaks_off_is_told_after_what_was_heard_of_it(room):

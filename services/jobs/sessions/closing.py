@@ -17,7 +17,7 @@ from services.chassis.errors import Conflict, MeshError
 from services.jobs.bells import Bell
 from services.jobs.content import Findings, MissingPart, Transcript
 from services.jobs.sessions.bounds import Bounds
-from services.jobs.sessions.domain import Session
+from services.jobs.sessions.domain import Session, hearing_key
 from services.jobs.sessions.hold import held
 from services.jobs.sessions.live import Chunk, End, Resumption, Whole
 from services.jobs.sessions.noting import Tell, noted
@@ -123,7 +123,12 @@ class Closer:
 
     async def _heard(self, session: Session) -> tuple[Transcript, tuple[MissingPart, ...]]:
         """The end of what the audio room has of a session whose client stays away."""
-        asked = Resumption(session.hearing_id, session.hearing_token, words=True)
+        asked = Resumption(
+            session.hearing_id,
+            session.hearing_token,
+            words=True,
+            hearing_key=hearing_key(session.token),
+        )
         try:
             async with (
                 asyncio.timeout(_HEARING_SECONDS),

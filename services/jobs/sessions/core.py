@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -23,6 +24,7 @@ from services.jobs.sessions.domain import (
     Progress,
     Session,
     SessionState,
+    hearing_key,
     not_found,
 )
 from services.jobs.sessions.hold import held
@@ -106,9 +108,10 @@ class Sessions:
     async def _opened(
         self, asked: Opening, messages: AsyncIterator[Chunk | End]
     ) -> AsyncGenerator[Told, None]:
-        async with aclosing(self._listener.listen(asked, messages)) as heard:
+        token = secrets.token_urlsafe(24)
+        wanted = replace(asked, hearing_key=hearing_key(token))
+        async with aclosing(self._listener.listen(wanted, messages)) as heard:
             ready = await _ready(heard)
-            token = secrets.token_urlsafe(24)
             session_id = asked.session_id or secrets.token_urlsafe(12)
             tenant = call.current().tenant
             new = NewSession(tenant, session_id, token, ready.session_id, ready.token)
@@ -134,6 +137,7 @@ class Sessions:
             asked.acknowledged,
             asked.segments,
             words=asked.words,
+            hearing_key=hearing_key(session.token),
         )
         async with aclosing(self._listener.listen(again, messages)) as heard:
             try:

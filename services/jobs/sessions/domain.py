@@ -1,5 +1,6 @@
 """A session as it is kept. It knows neither the wire nor who keeps it."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -75,6 +76,11 @@ class Session:
     """None: it has not ended."""
     progress: Progress = Progress()
     """How far its analysis is."""
+
+
+def hearing_key(token: str) -> str:
+    """What all streams of a session to the audio room have in common, and no other session's."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
 def not_found(session_id: str) -> NotFound:

@@ -40,6 +40,8 @@ class Opening:
     """Names and terms that may be said."""
     words: bool = False
     """Whether words are told one by one."""
+    hearing_key: str = ""
+    """By which all its streams to the audio room find the same replica."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Resumption:
     """The segments that the one who asks has got."""
     words: bool = False
     """Whether words are told one by one."""
+    hearing_key: str = ""
+    """As at the opening."""
 
 
 @dataclass(frozen=True)

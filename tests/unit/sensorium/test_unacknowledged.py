@@ -44,6 +44,46 @@ async def test_no_more_is_taken_than_may_be_held(held):
     following.cancel()
 
 
+async def test_what_was_acknowledged_is_kept_until_its_words_were_told():
+    held = Unacknowledged(most_bytes=10, spare_bytes=4)
+    await held.follow(of(b"abcdefgh"))
+    held.tell(1)
+    held.acknowledge(3)
+    assert (held.begin, await held.chunk(1)) == (1, b"bcdefgh")
+    held.tell(5)
+    assert held.begin == 3
+    held.acknowledge(8)
+    assert held.begin == 5
+
+
+async def test_no_more_is_kept_of_what_was_acknowledged_than_is_to_spare():
+    held = Unacknowledged(most_bytes=10, spare_bytes=4)
+    await held.follow(of(b"abcdefgh"))
+    held.acknowledge(7)
+    assert (held.begin, await held.chunk(3)) == (3, b"defgh")
+
+
+async def test_what_nobody_holds_any_more_counts_as_not_acknowledged():
+    held, taken = Unacknowledged(most_bytes=4, spare_bytes=4), []
+
+    async def audio():
+        for it in (b"abcd", b"efgh", b"ijkl", b"mnop"):
+            taken.append(it)
+            yield it
+
+    following = asyncio.create_task(held.follow(audio()))
+    await held.chunk(0)
+    held.acknowledge(4)
+    assert await within(held.chunk(4)) == b"efgh"
+    assert len(taken) == 3
+    held.renew()
+    held.acknowledge(4)
+    assert await held.chunk(0) == b"abcdefgh"
+    held.acknowledge(8)
+    assert await within(held.chunk(8)) == b"ijkl"
+    following.cancel()
+
+
 async def test_a_reader_waits_for_more_and_for_the_end(held):
     queue = asyncio.Queue()
     following = asyncio.create_task(held.follow(queued(queue)))
