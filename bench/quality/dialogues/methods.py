@@ -72,15 +72,16 @@ class Ceiling:
 async def _analysed(transcript: Transcript, mind: Judge) -> Answer:
     mind.cost = cost = Cost()
     told = await analysis.findings(transcript, _Asker(mind))
-    found, evidence = [], []
-    for kind, text, owner, rests_on in _all(told):
-        found.append(Found(kind, text, owner))
-        evidence += [(text, it) for it in rests_on]
-    kept = len(found) + sum(len(it.steps) for it in told.action_items)
     there = {_stretch(it) for it in transcript.segments}
-    good = sum(_stretch(it) in there and says(it.text, text) for text, it in evidence)
+    found, cited, good = [], 0, 0
+    for kind, text, owner, evidence in _all(told):
+        found.append(Found(kind, text, owner))
+        cited += len(evidence)
+        if any(says(it.text, text) for it in evidence):
+            good += sum(_stretch(it) in there for it in evidence)
+    kept = len(found) + sum(len(it.steps) for it in told.action_items)
     return Answer(
-        *(found, kept + told.dropped_claims, told.dropped_claims, len(evidence), good),
+        *(found, kept + told.dropped_claims, told.dropped_claims, cited, good),
         *(cost.asked, cost.fitting, cost.tokens, cost.seconds),
     )
 

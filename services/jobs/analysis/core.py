@@ -12,7 +12,15 @@ neither who asks the model nor what becomes of answers: an `Asker` does.
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-from services.jobs.analysis.sentences import Sentence, names, sentences, share_words, speakers
+from services.jobs.analysis.replies import taken_up
+from services.jobs.analysis.sentences import (
+    Sentence,
+    is_name,
+    names,
+    sentences,
+    share_words,
+    speakers,
+)
 from services.jobs.content import (
     ActionItem,
     Finding,
@@ -52,11 +60,11 @@ async def findings(transcript: Transcript, asker: Asker) -> Findings:
     borne = await asker.each("holds", prompts.HOLDS_V1, asked)
     held = [claim for claim, holds in zip(claims, borne, strict=True) if holds]
     of_act = {act: [place for place, it in held if it is act] for act in Act}
-    tasks = sorted(of_act[Act.REQUEST] + of_act[Act.PROMISE])
-    items, unsaid = await _items(said, tasks, set(of_act[Act.REQUEST]), asker)
+    tasks = {*of_act[Act.REQUEST], *of_act[Act.PROMISE]}
+    items, unsaid = await _items(said, of_act[Act.REQUEST], of_act[Act.PROMISE], asker)
     return Findings(
         decisions=tuple(_finding(said[it]) for it in of_act[Act.DECISION]),
-        open_questions=await _open_questions(said, set(tasks), asker),
+        open_questions=await _open_questions(said, tasks, asker),
         action_items=items,
         risks=await _risks([said[it] for it in of_act[Act.DANGER]], asker),
         dropped_claims=sum(it is False for it in borne) + unsaid,
@@ -82,16 +90,18 @@ async def _open_questions(
 
 
 async def _items(
-    said: Sequence[Sentence], tasks: Sequence[int], requests: set[int], asker: Asker
+    said: Sequence[Sentence], requests: Sequence[int], promises: Sequence[int], asker: Asker
 ) -> tuple[tuple[ActionItem, ...], int]:
     """What is to be done, and how many steps were dropped because nobody said them."""
+    taken = taken_up(said, requests, promises)
+    tasks = sorted({*requests, *promises} - {*taken.values()})
     before = [said[it - 1].text if it else "" for it in tasks]
     asked = [
         prompts.to_be_done(earlier, said[it].text)
         for earlier, it in zip(before, tasks, strict=True)
     ]
     told = await asker.each("task", prompts.TASK_V1, asked)
-    everybody = speakers(said)
+    owners = _Owners(said, set(requests))
     items, dropped = [], 0
     for place, earlier, answer in zip(tasks, before, told, strict=True):
         sentence = said[place]
@@ -101,18 +111,36 @@ async def _items(
         title = str(answer["title"]).strip()
         if not share_words(title, f"{earlier} {sentence.text}"):
             title = sentence.text
-        owner = str(answer["owner"]).strip()
-        if not names(owner, sentence.text):
-            owner = _owner(sentence, everybody, is_asked=place in requests)
-        items.append(ActionItem(title, sentence.text, tuple(steps), owner, (sentence.evidence,)))
+        reply = said[taken[place]] if place in taken else None
+        owner = owners.of(place, str(answer["owner"]).strip(), reply)
+        evidence = dict.fromkeys(it.evidence for it in (sentence, reply) if it is not None)
+        items.append(ActionItem(title, sentence.text, tuple(steps), owner, tuple(evidence)))
     return tuple(items), dropped
 
 
-def _owner(sentence: Sentence, everybody: Sequence[str], *, is_asked: bool) -> str:
-    if not is_asked:
-        return sentence.speaker
-    others = [it for it in everybody if it != sentence.speaker]
-    return others[0] if sentence.speaker and len(others) == 1 else ""
+class _Owners:
+    """Who is to do what."""
+
+    def __init__(self, said: Sequence[Sentence], requests: set[int]) -> None:
+        self._said, self._requests = said, requests
+        self._speakers = speakers(said)
+        self._everything = " ".join(it.text for it in said)
+
+    def of(self, place: int, told: str, reply: Sentence | None) -> str:
+        """The one who is named; or who takes it up, promises it, or is the only other. Empty:
+        nobody can be told.
+        """
+        sentence = self._said[place]
+        if reply is not None and reply.speaker == sentence.speaker:
+            return reply.speaker
+        if names(told, sentence.text) and is_name(told, self._everything):
+            return told
+        if place not in self._requests:
+            return sentence.speaker
+        if reply is not None:
+            return reply.speaker
+        others = [it for it in self._speakers if it != sentence.speaker]
+        return others[0] if sentence.speaker and len(others) == 1 else ""
 
 
 async def _risks(said: Sequence[Sentence], asker: Asker) -> tuple[RiskFinding, ...]:

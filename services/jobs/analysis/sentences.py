@@ -10,8 +10,8 @@ from typing import Final
 from services.jobs.content import Evidence, Segment, Transcript
 from services.jobs.pipelines import judging
 
-_LEAST_LETTERS: Final = 8
-"""What is shorter does nothing by itself: yes, thank you."""
+_LEAST_LETTERS: Final = 7
+"""What is shorter does nothing by itself: yes, thanks. "I'll do it" has as many."""
 _MOST_CHARS: Final = 600
 _QUESTION: Final = re.compile(r"[?？؟;]['\")»”]*$")  # noqa: RUF001 - these end questions too
 _WORDS: Final = re.compile(r"[^\W_]+")
@@ -61,11 +61,37 @@ def share_words(claim: str, source: str) -> bool:
     return bool(_stems(claim) & _stems(source))
 
 
+def repeats(claim: str, source: str) -> bool:
+    """Whether a text says another again: half of the long words of the shorter stand in both."""
+    ours, theirs = (
+        {it for it in _stems(text) if len(it) > _LEAST_WORD} for text in (claim, source)
+    )
+    return 2 * len(ours & theirs) >= max(min(len(ours), len(theirs)), 1)
+
+
+def says_nothing_new(text: str) -> bool:
+    """Whether a reply has short words alone, as "okay, I'll do that" has."""
+    return all(len(it) < _STEM for it in _WORDS.findall(text))
+
+
 def names(name: str, source: str) -> bool:
     """Whether a source says a name as a whole word or several."""
-    wanted = _WORDS.findall(name.casefold())
-    spoken = f" {' '.join(_WORDS.findall(source.casefold()))} "
-    return bool(wanted) and f" {' '.join(wanted)} " in spoken
+    return _says(_WORDS.findall(name.casefold()), source.casefold())
+
+
+def is_name(name: str, everything: str) -> bool:
+    """Whether what was named may be somebody: nowhere in all that was said is it written small.
+
+    In a script that writes nothing small, anything may be.
+    """
+    if name.lower() == name.upper():
+        return True
+    words = _WORDS.findall(name.lower())
+    return len("".join(words)) > 1 and not _says(words, everything)
+
+
+def _says(words: Sequence[str], source: str) -> bool:
+    return bool(words) and f" {' '.join(words)} " in f" {' '.join(_WORDS.findall(source))} "
 
 
 def _stems(text: str) -> set[str]:

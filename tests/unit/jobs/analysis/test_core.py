@@ -108,3 +108,33 @@ async def test_hostile_speech_stays_one_line_of_data(hostile):
         assert hostile.splitlines()[0] not in turns[0][1]
     acts = [turns for turns in asker.turns if turns[0][1] == session_prompts.ACT_V1.system]
     assert all(len(turns[-1][1].splitlines()) == 1 for turns in acts)
+
+
+async def test_a_request_and_its_promise_are_one_item_of_who_promised_resting_on_both():
+    found = await found_in(
+        ("S1", "Please clean the floor."), ("S2", "Nobody told me."), ("S3", "I will do it.")
+    )
+    [item] = found.action_items
+    assert item.owner == "S3"
+    assert [it.text for it in item.evidence] == ["Please clean the floor.", "I will do it."]
+    assert item.title == "clean the floor"
+
+
+async def test_who_asked_in_vain_and_does_it_is_the_owner_though_another_was_named():
+    task = {"title": "clean the floor", "owner": "Tom", "steps": []}
+    found = await found_in(
+        ("S1", "Please clean the floor, Tom."),
+        ("S2", "No time for that."),
+        ("S1", "Then I will clean the floor myself."),
+        task=task,
+    )
+    assert [it.owner for it in found.action_items] == ["S1"]
+
+
+async def test_a_thing_that_a_model_calls_the_owner_is_none():
+    task = {"title": "clean the floor", "owner": "floor", "steps": []}
+    said = [("S1", "Please clean the floor."), ("S2", "Nobody told me."), ("S3", "Nor me at all.")]
+    assert [it.owner for it in (await found_in(*said, task=task)).action_items] == [""]
+    please = {"title": "clean the floor", "owner": "Please", "steps": []}
+    said[1] = ("S2", "Could you say that again, please?")
+    assert (await found_in(*said, task=please)).action_items[0].owner == ""

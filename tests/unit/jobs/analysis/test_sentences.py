@@ -1,6 +1,13 @@
 import pytest
 
-from services.jobs.analysis.sentences import names, sentences, share_words
+from services.jobs.analysis.sentences import (
+    is_name,
+    names,
+    repeats,
+    says_nothing_new,
+    sentences,
+    share_words,
+)
 from services.jobs.content import Segment, Transcript
 
 
@@ -30,3 +37,32 @@ def test_a_name_is_a_whole_word():
     assert names("Tom", "Thank you, Tom!")
     assert not names("Tom", "Tomorrow is fine.")
     assert not names("", "Tom")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("Tom", True),
+        ("Floor", False),
+        ("floor", False),
+        ("Please", False),
+        ("Anna Berg", True),
+        ("I", False),
+        ("小王", True),
+    ],
+)
+def test_a_name_is_what_is_nowhere_written_small(name, is_one):
+    everything = "Tom, clean the floor, says Anna Berg. Please! I mean it, please, tomorrow."
+    assert is_name(name, everything) is is_one
+
+
+def test_saying_again_takes_half_of_the_words():
+    asked = "Could you order two new freezers?"
+    assert repeats("Yes, I will order the freezers.", asked)
+    assert not repeats("I will clean the floor.", asked)
+    assert not repeats("", asked)
+
+
+def test_short_words_say_nothing_new():
+    assert says_nothing_new("Okay, I'll do that.")
+    assert not says_nothing_new("I'll fetch the ladder.")
