@@ -3,10 +3,10 @@
 import base64
 import binascii
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from services.chassis import limits
 from services.chassis.config import Config, RoomConfig
@@ -14,6 +14,7 @@ from services.jobs.capacity import TENANT_JOBS
 from services.jobs.content import JobType
 from services.jobs.media import MediaRules
 from services.jobs.sessions.bounds import Bounds
+from services.jobs.vlm_node_names import VlmNodeNames
 from services.media.config import Allowed, MediaConfig
 
 _URL = r"^https?://[^\s?#]+[^\s?#/]$"
@@ -21,7 +22,19 @@ _ADDRESS = r"^[^:]+:\d{1,5}$"
 _KEY_BYTES = 32
 
 
-class DatabaseConfig(Config):
+class KeepingConfig(Config):
+    """Where things are kept, by vlm-node's names too."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: Any, **named: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read vlm-node's names last: what the room's own say comes before them."""
+        own = super().settings_customise_sources(settings_cls, *sources, **named)
+        return (*own, VlmNodeNames(settings_cls))
+
+
+class DatabaseConfig(KeepingConfig):
     """Where the jobs are kept."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")
@@ -30,7 +43,7 @@ class DatabaseConfig(Config):
     """PostgreSQL, as postgresql+psycopg://user:password@host:5432/name."""
 
 
-class StoreConfig(Config):
+class StoreConfig(KeepingConfig):
     """Where media is kept, how much, and for how long."""
 
     model_config = SettingsConfigDict(env_prefix="JOBS_")

@@ -57,3 +57,14 @@ async def test_a_database_that_is_not_there_is_told_in_one_line():
     assert code == 2
     assert "JOBS_DATABASE_URL" in told
     assert "Traceback" not in told
+
+
+async def test_a_database_of_another_program_is_left_alone(empty):
+    with psycopg.connect(empty.replace("+psycopg", ""), autocommit=True) as theirs:
+        theirs.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY)")
+        code, told = await migrate(empty)
+        tables = theirs.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        assert tables.fetchall() == [("jobs",)]
+    assert code == 2
+    assert "another program's tables" in told
+    assert "Traceback" not in told

@@ -8,8 +8,9 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
+from psycopg.errors import DuplicateTable
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from services.chassis.config import ConfigError
 
@@ -36,6 +37,12 @@ def upgrade(url: str) -> None:
             connection.commit()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except ProgrammingError as failed:
+        if not isinstance(failed.orig, DuplicateTable):
+            raise
+        raise ConfigError(
+            "JOBS_DATABASE_URL: this database holds another program's tables; name one of our own"
+        ) from None
     except OperationalError as failed:
         told = str(failed.orig).strip().splitlines()[0]
         raise ConfigError(f"JOBS_DATABASE_URL: cannot migrate: {told}") from None

@@ -31,6 +31,23 @@ def test_the_room_and_its_workers_read_their_own_variables():
     assert DatabaseConfig.load().database_url.get_secret_value().endswith("/jobs")
 
 
+def test_vlm_node_s_names_say_where_things_are_kept_where_nothing_else_does(monkeypatch):
+    monkeypatch.setenv("POSTGRES_URL", "postgres://vlm:hush@host:5432/vlm")
+    monkeypatch.setenv("DATA_DIR", "/srv/my data")
+    assert JobsConfig.load().media_url == "s3://media/prefix"
+    assert JobsConfig.load().database_url.get_secret_value().endswith("/jobs")
+    monkeypatch.delenv("JOBS_DATABASE_URL")
+    monkeypatch.delenv("JOBS_MEDIA_URL")
+    for kind in (JobsConfig, PeersConfig):
+        config = kind.load()
+        assert config.database_url.get_secret_value() == "postgres://vlm:hush@host:5432/vlm"
+        assert config.media_url == "file:///srv/my%20data/media"
+        assert config.media_root is None
+    monkeypatch.delenv("POSTGRES_URL")
+    with pytest.raises(ConfigError, match="JOBS_DATABASE_URL"):
+        DatabaseConfig.load()
+
+
 def test_limits_are_read_as_json(monkeypatch):
     monkeypatch.setenv("WORKER_TYPE_LIMITS", '{"caption_v1": 2}')
     monkeypatch.setenv("JOBS_CAPACITIES", '{"caption_v1": 100, "task_timing_v1": 7}')
