@@ -33,7 +33,7 @@ class Media(StrEnum):
 
     PICTURES = "pictures"
     """Pictures, a clip's frames among them where it is shown as such."""
-    CLIPS = "clips"
+    CLIPS = "videos"
     """Clips that it is sent whole."""
 
 
@@ -47,7 +47,8 @@ class MediaRefused(InvalidInput):
         if media is Media.PICTURES and not most:
             problem, remedy = "the model does not see", "send text alone, or ask another model"
         else:
-            problem = f"the engine takes at most {most} {media.value} in a request"
+            what = media.value.removesuffix("s") if most == 1 else media.value
+            problem = f"the engine takes at most {most} {what} in a request"
             remedy = "send fewer"
         super().__init__(problem, remedy=remedy, code=_TOO_MANY[media])
         self.media = media
