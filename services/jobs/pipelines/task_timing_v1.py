@@ -21,6 +21,7 @@ from datetime import timedelta
 
 from services.jobs.content import Moment, Sighting, TaskTimingInput, TaskTimingOutput
 from services.jobs.pipelines import findings, judging
+from services.jobs.pipelines.legibility import Legibility
 from services.jobs.pipelines.observing import observe
 from services.jobs.pipelines.stretches import timeline
 from services.jobs.pipelines.verdicts import Verdicts
@@ -31,14 +32,15 @@ async def run(given: TaskTimingInput, work: Work) -> TaskTimingOutput:
     """Describe every picture, judge every sentence, and tell the stretches."""
     tasks = given.wanted
     verdicts = Verdicts(tasks, len(given.images), work)
+    legibility = Legibility(verdicts, len(given.images), work)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(verdicts.follow())
+            group.create_task(legibility.follow())
             seen = await observe(given.images, given.image_prompt, work, heard=verdicts.hear)
     except ExceptionGroup as failed:
         raise _first(failed) from None
     said = [judging.sentences(it.text) for it in seen]
-    unreadable = await verdicts.unreadable(said)
     series = findings.Series(seen, said)
     pause = timedelta(seconds=given.most_pause_seconds)
     times = [it.capture_time for it in seen]
@@ -46,7 +48,7 @@ async def run(given: TaskTimingInput, work: Work) -> TaskTimingOutput:
     for task in tasks:
         tells = [verdicts.telling(task, it) for it in said]
         says = [
-            None if not it or it in unreadable else bool(telling)
+            None if not it or legibility.is_unreadable(it) else bool(telling)
             for it, telling in zip(said, tells, strict=True)
         ]
         lines.append(timeline(says, times, most_pause=pause))

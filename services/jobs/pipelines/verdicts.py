@@ -13,8 +13,6 @@ from services.jobs.pipelines import judging
 from services.jobs.pipelines.work import Work
 
 _AT_ONCE: Final = 4
-_SHORT: Final = 2
-"""A description of more sentences than these says what is in its picture."""
 
 
 class Verdicts:
@@ -28,6 +26,10 @@ class Verdicts:
         loop = asyncio.get_running_loop()
         self._texts = [loop.create_future() for _ in range(pictures)]
         self._free = asyncio.Semaphore(_AT_ONCE)
+        self._asked_of = [loop.create_future() for _ in range(pictures)]
+        """Of each picture, set once there is a task for each of its sentences."""
+        self._judging: dict[str, list[asyncio.Task[None]]] = {}
+        """The tasks that judge a sentence."""
         self._telling: set[tuple[str, str]] = set()
         """The ids of tasks, and the sentences that tell of them."""
 
@@ -40,7 +42,7 @@ class Verdicts:
         judged: dict[str, None] = {}
         count = 0
         async with asyncio.TaskGroup() as group:
-            for text in self._texts:
+            for text, asked_of in zip(self._texts, self._asked_of, strict=True):
                 said = dict.fromkeys(judging.sentences(await text))
                 new = [it for it in said if it not in judged]
                 judged |= dict.fromkeys(new)
@@ -50,29 +52,25 @@ class Verdicts:
                 if keys:
                     await self._work.steps.plan(*keys)
                 for key, (sentence, task) in zip(keys, asked, strict=True):
-                    group.create_task(self._judge(key, sentence, task))
+                    judge = group.create_task(self._judge(key, sentence, task))
+                    self._judging.setdefault(sentence, []).append(judge)
+                asked_of.set_result(None)
+
+    async def judged(self, index: int) -> tuple[str, ...]:
+        """Wait until a picture's sentences are judged, and return them."""
+        await self._asked_of[index]
+        sentences = judging.sentences(self._texts[index].result())
+        for sentence in sentences:
+            await asyncio.wait(self._judging[sentence])
+        return sentences
+
+    def tell(self, sentences: Sequence[str]) -> bool:
+        """Whether one of the sentences tells of one of the tasks."""
+        return any(self.telling(it, sentences) for it in self._tasks)
 
     def telling(self, task: TimedTask, sentences: Sequence[str]) -> str:
         """The first of the sentences that tells of the task. Empty: none does."""
         return next((it for it in sentences if (task.id, it) in self._telling), "")
-
-    async def unreadable(self, said: Sequence[Sequence[str]]) -> set[tuple[str, ...]]:
-        """Which descriptions say that nothing can be made out: steps `readable/0`, ... of those
-        that are short and tell of no task.
-        """
-        short = dict.fromkeys(
-            tuple(it)
-            for it in said
-            if 0 < len(it) <= _SHORT and not any(self.telling(task, it) for task in self._tasks)
-        )
-
-        async def ask(sentences: tuple[str, ...]) -> Json:
-            return await judging.is_readable(self._work.peers.reasoning, " ".join(sentences))
-
-        answers = await self._work.steps.run_each(
-            "readable", list(short), ask, at_once=_AT_ONCE, tell=_readable
-        )
-        return {it for it, readable in zip(short, answers, strict=True) if not readable}
 
     async def _judge(self, key: str, sentence: str, task: TimedTask) -> None:
         async def judge() -> Json:
@@ -88,7 +86,3 @@ class Verdicts:
 def _told(verdict: Json) -> str:
     tells = "tells" if verdict["tells"] else "does not tell"
     return f'"{verdict["sentence"]}" {tells} of the task'
-
-
-def _readable(answer: Json) -> str:
-    return "it can be made out" if answer else "it cannot be made out"

@@ -145,7 +145,8 @@ async def test_ids_of_pictures_and_tasks_stand_in_no_question(timed):
     assert not any("frame-" in it or "answer yes" in it for it in mind.questions + mind.asked)
 
 
-async def test_sentences_are_judged_while_pictures_are_looked_at(timed):
+@pytest.mark.parametrize("field", ["same", "readable"])
+async def test_sentences_are_judged_while_pictures_are_looked_at(timed, field):
     judged = asyncio.Event()
 
     class Waiting(Eyes):
@@ -156,12 +157,13 @@ async def test_sentences_are_judged_while_pictures_are_looked_at(timed):
 
     class Judging(ByActivity):
         async def extract(self, turns, schema):
-            judged.set()
+            if field in schema["properties"]:
+                judged.set()
             return await super().extract(turns, schema)
 
-    eyes = Waiting({b"0": SAID["x"], b"1": SAID["x"]})
+    eyes = Waiting({b"0": SAID["?"], b"1": SAID["x"]})
     async with asyncio.timeout(10):
-        assert len((await timed("xx", eyes=eyes, mind=Judging())).tasks) == 1
+        assert len((await timed("?x", eyes=eyes, mind=Judging())).tasks) == 1
 
 
 async def test_a_failure_to_judge_is_raised_as_it_is(timed):
