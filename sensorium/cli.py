@@ -1,5 +1,5 @@
-"""The command line: `sensorium up`, `demo`, `watch`, `listen` and `models`. It turns what was typed
-into calls and what went wrong into one line and an exit code.
+"""The command line: `sensorium up`, `demo`, `watch`, `listen`, `transcribe` and `models`. It turns
+what was typed into calls and what went wrong into one line and an exit code.
 """
 
 import asyncio
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from mesh.audio.v1.audio_service_pb2 import TranscribeSettings
+from mesh.audio.v1.audio_service_pb2 import RecordingSettings, TranscribeSettings
 from mesh.jobs.v1.session_service_pb2 import SessionSettings
 from mesh.vision.v1.watch_pb2 import WatchSettings
 from rich.table import Table
 
-from sensorium import captions, live
+from sensorium import captions, live, transcripts
 from sensorium.audio import AudioStream, Microphone, analyze, listen
 from sensorium.console import Screen
 from sensorium.demo.story import show
@@ -160,14 +160,18 @@ def watch_video(source: str, prompt: str, url: str, key: str, window: int, fps: 
         sys.exit(INTERRUPTED)
 
 
-@commands.command("listen")
-@click.argument("source")
-@click.option(
+_spoken = click.option(
     "--language", default="", help="The language spoken, such as en (default: found out)."
 )
-@click.option("--hint", "hints", multiple=True,
+_hints = click.option("--hint", "hints", multiple=True,
     help="A name or term that may be said, as it should be written; may be given again.",
 )  # fmt: skip
+
+
+@commands.command("listen")
+@click.argument("source")
+@_spoken
+@_hints
 @click.option("--fast", is_flag=True, help="Send a file as fast as it is taken.")
 @click.option("--analyze", "analyzes", is_flag=True,
     help="Tell at the end what it comes to: in short, decisions, open questions, tasks, risks.",
@@ -195,6 +199,26 @@ def listen_live(
         else listen(chunks, TranscribeSettings(language=language, hints=hints), edge)
     )
     if not asyncio.run(_until_told(captions.show(told, edge, Screen()))):
+        sys.exit(INTERRUPTED)
+
+
+@commands.command("transcribe")
+@click.argument("file", type=click.Path(path_type=Path))
+@_spoken
+@_hints
+@click.option("--format", "kind", type=click.Choice(list(transcripts.FORMATS)), default="text",
+    show_default=True, help="How it is written.",
+)  # fmt: skip
+@_url
+@_key
+def transcribe_file(
+    file: Path, language: str, hints: tuple[str, ...], kind: str, url: str, key: str
+) -> None:
+    """Write what is said in a FILE, audio or video, of any size: SRT and VTT are subtitles. How far
+    it is is told on standard error.
+    """
+    settings = RecordingSettings(language=language, hints=hints, words=kind == "json")
+    if not asyncio.run(_until_told(transcripts.write(file, settings, kind, Edge(url, key)))):
         sys.exit(INTERRUPTED)
 
 

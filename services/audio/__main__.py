@@ -28,6 +28,7 @@ async def main() -> None:
         transcriber,
         diarizer,
         recordings_at_once=config.recordings_at_once,
+        spooled_bytes=config.spooled_bytes,
         decode_seconds=config.decode_seconds,
         bounds=config.bounds,
     ) as core:

@@ -1,25 +1,26 @@
 """Transcribes recordings and live speech: fairly, one model pass at a time, and never on the event
-loop. It knows neither the wire nor an engine.
+loop. It knows neither the wire nor an engine. It is long because recordings and sessions share the
+model, its loading and its turns.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Self
 
-from services.audio import pieces, speakers
+from services.audio import arriving, pieces, speakers
 from services.audio.domain import (
     Model,
     Reached,
+    Received,
     Segment,
     Transcript,
     Transcription,
     Wish,
-    Word,
 )
 from services.audio.live import Chunk, End, Opening, Resumption, Told
 from services.audio.pieces import Piece
@@ -31,6 +32,7 @@ from services.audio.turns import Turns
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import Exhausted, InvalidInput, Unavailable
 from services.media import audio
+from services.media.spool import Shelf, Spool
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class Audio:
         diarizer: Diarizer | None = None,
         *,
         recordings_at_once: int = 8,
+        spooled_bytes: int = arriving.SPOOLED_BYTES,
         decode_seconds: float = audio.DECODE_SECONDS,
         bounds: Bounds | None = None,
         clock: Clock | None = None,
@@ -59,10 +62,12 @@ class Audio:
         self._transcriber = transcriber
         self._diarizer = diarizer
         self._free_places = recordings_at_once
+        self._shelf = Shelf(spooled_bytes)
         self._decode_seconds = decode_seconds
+        self._bounds = bounds or Bounds()
         self._clock = clock or SystemClock()
         self._turns = Turns()
-        self._sessions = Sessions(bounds or Bounds(), self._turns, self._session)
+        self._sessions = Sessions(self._bounds, self._turns, self._session)
 
     async def __aenter__(self) -> Self:
         load = self._turns.take(self._transcriber.load, since=0.0)
@@ -110,27 +115,26 @@ class Audio:
 
         Closing it stops its work at the next segment. Raises as `transcribe` does.
         """
-        started, reached = self._clock.monotonic(), Reached(0.0)
-        if not self._free_places:
-            raise Exhausted("too many recordings are being transcribed", retry_after=RETRY_AFTER)
-        self._free_places -= 1
-        try:
+        with self._place():
+            async with aclosing(self._followed(recording, wish)) as told:
+                async for each in told:
+                    yield each
+
+    async def follow_sent(
+        self, messages: AsyncIterator[Chunk | End], wish: Wish
+    ) -> AsyncGenerator[Received | Reached | Segment | Transcription, None]:
+        """Do as `follow` does with a recording that is sent in pieces, and tell of each how much
+        has come. Raises as it does, and as `arriving.kept` does.
+        """
+        with self._place():
             await self._loaded(wish)
-            async with aclosing(signs(self._heard(recording, wish), SIGN_SECONDS)) as heard:
-                async for each in heard:
-                    match each:
-                        case None:
-                            yield reached
-                        case Transcript():
-                            seconds = self._clock.monotonic() - started
-                            yield Transcription(each, timedelta(seconds=seconds))
-                        case Reached():
-                            reached = each
-                            yield reached
-                        case Segment():
-                            yield each
-        finally:
-            self._free_places += 1
+            async with self._shelf.spool("chunk") as spool:
+                idle = self._bounds.idle_seconds
+                async for size in arriving.kept(messages, spool, idle_seconds=idle):
+                    yield Received(size)
+                async with aclosing(self._followed(spool, wish)) as told:
+                    async for each in told:
+                        yield each
 
     async def listen(
         self, asked: Opening | Resumption, tenant: str, messages: AsyncIterator[Chunk | End]
@@ -167,8 +171,37 @@ class Audio:
                 code="LANGUAGE_UNKNOWN",
             )
 
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._free_places:
+            raise Exhausted("too many recordings are being transcribed", retry_after=RETRY_AFTER)
+        self._free_places -= 1
+        try:
+            yield
+        finally:
+            self._free_places += 1
+
+    async def _followed(
+        self, recording: bytes | Spool, wish: Wish
+    ) -> AsyncGenerator[Reached | Segment | Transcription, None]:
+        started, reached = self._clock.monotonic(), Reached(0.0)
+        await self._loaded(wish)
+        async with aclosing(signs(self._heard(recording, wish), SIGN_SECONDS)) as heard:
+            async for each in heard:
+                match each:
+                    case None:
+                        yield reached
+                    case Transcript():
+                        seconds = self._clock.monotonic() - started
+                        yield Transcription(each, timedelta(seconds=seconds))
+                    case Reached():
+                        reached = each
+                        yield reached
+                    case Segment():
+                        yield each
+
     async def _heard(
-        self, recording: bytes, wish: Wish
+        self, recording: bytes | Spool, wish: Wish
     ) -> AsyncGenerator[Reached | Segment | Transcript, None]:
         diarization = self._diarization()
         try:
@@ -183,12 +216,15 @@ class Audio:
                 diarization.close()
 
     async def _pieces(
-        self, recording: bytes, wish: Wish, diarization: Diarization | None
+        self, recording: bytes | Spool, wish: Wish, diarization: Diarization | None
     ) -> AsyncGenerator[Reached | Segment | Transcript, None]:
         segments: list[Segment] = []
         seconds = 0.0
         asked = Asked(wish.language, wish.hints)
-        blocks = audio.decode(recording, field="audio", decode_seconds=self._decode_seconds)
+        if isinstance(recording, Spool):
+            blocks = audio.decode_file(recording, decode_seconds=self._decode_seconds)
+        else:
+            blocks = audio.decode(recording, field="audio", decode_seconds=self._decode_seconds)
         async with aclosing(blocks):
             async for piece in pieces.cut(blocks, seconds=self._piece_seconds):
                 if diarization:
@@ -198,7 +234,8 @@ class Audio:
                 seconds = piece.end_seconds
                 for segment in heard:
                     yield segment
-                yield Reached(seconds)
+                lasts = recording.estimate(seconds) if isinstance(recording, Spool) else 0.0
+                yield Reached(seconds, lasts)
                 asked = replace(asked, language=asked.language or language)
                 if diarization:
                     await diarization.room()
@@ -217,7 +254,7 @@ class Audio:
             for segment in heard[0].segments:
                 if stopped.is_set():
                     break
-                taken.append(_placed(segment, piece, taken))
+                taken.append(pieces.placed(segment, piece, taken))
                 if self._clock.monotonic() - started > _TURN_SECONDS:
                     return True
             return False
@@ -231,23 +268,6 @@ class Audio:
 
 
 _WIDESPREAD: Final = ("en", "zh", "es", "ar", "fr", "pt", "de", "ja", "hi", "ru")
-
-
-def _placed(segment: Segment, piece: Piece, before: list[Segment]) -> Segment:
-    # A model may misjudge times; an order that readers can rely on is made here.
-    earliest = before[-1].end_seconds if before else piece.start_seconds
-
-    def placed(seconds: float, least: float) -> float:
-        return min(max(piece.start_seconds + seconds, least), piece.end_seconds)
-
-    start = placed(segment.start_seconds, earliest)
-    end = placed(segment.end_seconds, start)
-    words, at = list[Word](), start
-    for word in segment.words:
-        begin = min(placed(word.start_seconds, at), end)
-        at = min(placed(word.end_seconds, begin), end)
-        words.append(replace(word, start_seconds=begin, end_seconds=at))
-    return replace(segment, start_seconds=start, end_seconds=end, words=tuple(words))
 
 
 def _log_loading(loading: asyncio.Future[None]) -> None:

@@ -105,6 +105,16 @@ class Reached:
     """How far a recording was heard."""
 
     seconds: float
+    lasts_seconds: float = 0.0
+    """How long it will turn out to be. Zero: nothing tells."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """How much has come of a recording that is sent in pieces."""
+
+    size: int
+    """In bytes."""
 
 
 @dataclass(frozen=True)

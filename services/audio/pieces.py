@@ -4,12 +4,13 @@ So memory is bounded by a piece and not by the recording, recordings share a mod
 and a call that nobody waits for any more ends within one. It knows no speech: only loudness.
 """
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from services.audio.domain import Segment, Word
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
 SHARED_SECONDS: Final = 30.0
@@ -37,6 +38,25 @@ class Piece:
     def end_seconds(self) -> float:
         """Where it ends in the recording."""
         return self.start_seconds + self.seconds
+
+
+def placed(segment: Segment, piece: Piece, before: Sequence[Segment]) -> Segment:
+    """Bring a segment of a piece, and its words, to the recording's time, in order after those
+    before it and within the piece: a model may misjudge times.
+    """
+    earliest = before[-1].end_seconds if before else piece.start_seconds
+
+    def within(seconds: float, least: float) -> float:
+        return min(max(piece.start_seconds + seconds, least), piece.end_seconds)
+
+    start = within(segment.start_seconds, earliest)
+    end = within(segment.end_seconds, start)
+    words, at = list[Word](), start
+    for word in segment.words:
+        begin = min(within(word.start_seconds, at), end)
+        at = min(within(word.end_seconds, begin), end)
+        words.append(replace(word, start_seconds=begin, end_seconds=at))
+    return replace(segment, start_seconds=start, end_seconds=end, words=tuple(words))
 
 
 async def cut(

@@ -1,8 +1,8 @@
 """The audio service as gRPC sees it: requests to the core, its answers back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
@@ -13,6 +13,8 @@ from services.audio.domain import Voicing
 from services.audio.live import Chunk, End
 from services.chassis import call
 from services.chassis.errors import InvalidInput
+
+Request = TypeVar("Request")
 
 
 class AudioServicer(pb_grpc.AudioServiceServicer):
@@ -25,16 +27,10 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         self, request_iterator: AsyncIterator[pb.TranscribeRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeResponse]:
         """Transcribe while the audio arrives."""
-        # A client writes nothing before it knows that it is let in.
-        await context.send_initial_metadata(())
-        first = await anext(request_iterator, None)
-        if first is None or not first.HasField("settings"):
-            raise InvalidInput.field(
-                "settings", "is missing in the first message", remedy="send the settings first"
-            )
-        asked, words = wire.settings_from_pb(first.settings), first.settings.words
-        wanted = first.settings.voice_activity
-        messages = _messages(request_iterator)
+        settings = await _settings(request_iterator, context)
+        asked, words = wire.settings_from_pb(settings), settings.words
+        wanted = settings.voice_activity
+        messages = _messages(request_iterator, wire.message_from_pb)
         stream = self._core.listen(asked, call.current().tenant, messages)
         async with aclosing(stream) as told:
             async for each in told:
@@ -59,14 +55,38 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
                 model = await self._core.model()
                 yield wire.followed_to_pb(each, model, words=request.words)
 
+    async def TranscribeRecording(
+        self, request_iterator: AsyncIterator[pb.TranscribeRecordingRequest], context: Any
+    ) -> AsyncIterator[pb.TranscribeRecordingResponse]:
+        """Transcribe a recording that is sent in pieces, and tell how far it is."""
+        settings = await _settings(request_iterator, context)
+        sent = _messages(request_iterator, wire.piece_from_pb)
+        async with aclosing(self._core.follow_sent(sent, wire.wish_from_pb(settings))) as told:
+            async for each in told:
+                model = await self._core.model()
+                yield wire.recorded_to_pb(each, model, words=settings.words)
+
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """Tell which model answers."""
         return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))
 
 
-async def _messages(requests: AsyncIterator[pb.TranscribeRequest]) -> AsyncIterator[Chunk | End]:
+async def _settings(requests: AsyncIterator[Any], context: Any) -> Any:
+    # A client writes nothing before it knows that it is let in.
+    await context.send_initial_metadata(())
+    first = await anext(requests, None)
+    if first is None or not first.HasField("settings"):
+        raise InvalidInput.field(
+            "settings", "is missing in the first message", remedy="send the settings first"
+        )
+    return first.settings
+
+
+async def _messages(
+    requests: AsyncIterator[Request], read: Callable[[Request], Chunk | End | None]
+) -> AsyncIterator[Chunk | End]:
     async for request in requests:
-        message = wire.message_from_pb(request)
+        message = read(request)
         if message is None:
             raise InvalidInput.field(
                 "settings", "may only come first", remedy="open another stream for other settings"

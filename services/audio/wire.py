@@ -9,6 +9,7 @@ from mesh.types.v1 import model_pb2, transcript_pb2, usage_pb2
 from services.audio.domain import (
     Model,
     Reached,
+    Received,
     Segment,
     Transcript,
     Transcription,
@@ -41,7 +42,12 @@ _ENCODINGS = {
 }
 
 
-Asked = pb.TranscribeSettings | pb.TranscribeUploadRequest | pb.TranscribeUploadStreamRequest
+Asked = (
+    pb.TranscribeSettings
+    | pb.TranscribeUploadRequest
+    | pb.TranscribeUploadStreamRequest
+    | pb.RecordingSettings
+)
 
 
 def wish_from_pb(asked: Asked) -> Wish:
@@ -60,6 +66,17 @@ def settings_from_pb(settings: pb.TranscribeSettings) -> Opening | Resumption:
         )
     encoding = _ENCODINGS[settings.encoding]
     return Opening(wish_from_pb(settings), encoding, settings.sample_rate_hz)
+
+
+def piece_from_pb(request: pb.TranscribeRecordingRequest) -> Chunk | End | None:
+    """What a recording goes on with; None for settings, which it may only begin with."""
+    match request.WhichOneof("message"):
+        case "chunk":
+            return Chunk(request.chunk)
+        case "end":
+            return End()
+        case _:
+            return None
 
 
 def message_from_pb(request: pb.TranscribeRequest) -> Chunk | End | None:
@@ -126,6 +143,8 @@ def followed_to_pb(
     match told:
         case Reached():
             progress = pb.UploadProgress(heard=_duration(told.seconds))
+            if told.lasts_seconds:
+                progress.duration.CopyFrom(_duration(told.lasts_seconds))
             return pb.TranscribeUploadStreamResponse(progress=progress)
         case Segment():
             segment = segment_to_pb(told, words=words)
@@ -135,6 +154,17 @@ def followed_to_pb(
             return pb.TranscribeUploadStreamResponse(final=final)
         case _:
             assert_never(told)
+
+
+def recorded_to_pb(
+    told: Received | Reached | Segment | Transcription, model: Model, *, words: bool
+) -> pb.TranscribeRecordingResponse:
+    """What is told of a recording that is sent in pieces."""
+    if isinstance(told, Received):
+        return pb.TranscribeRecordingResponse(received_bytes=told.size)
+    followed = followed_to_pb(told, model, words=words)
+    name = followed.WhichOneof("message")
+    return pb.TranscribeRecordingResponse(**{name: getattr(followed, name)})
 
 
 def transcript_to_pb(transcript: Transcript, *, words: bool = False) -> transcript_pb2.Transcript:

@@ -17,8 +17,9 @@ from services.media import child
 from services.media.refused import Refused
 from services.media.sound import CONTAINERS, REMEDY, SAMPLE_BYTES, SAMPLE_RATE_HZ, Limits
 from services.media.sound_process import HEAD, READY
+from services.media.spool import Spool
 
-__all__ = ["CONTAINERS", "SAMPLE_RATE_HZ", "Limits", "Samples", "decode", "told"]
+__all__ = ["CONTAINERS", "SAMPLE_RATE_HZ", "Limits", "Samples", "decode", "decode_file", "told"]
 
 Samples = NDArray[np.float32]
 """Mono samples between -1 and 1."""
@@ -41,9 +42,9 @@ async def decode(
     A truncated or damaged recording gives what can be decoded. Raises `InvalidInput` naming `field`
     when that is nothing, and at the step that goes over a limit.
     """
+    cost = Limits(most_seconds, decode_seconds)
     try:
         _check(data)
-        cost = Limits(most_seconds, decode_seconds)
         async with child.running(PROCESS, *arguments(cost, "whole")) as process:
             sending = asyncio.create_task(_send(process, data))
             try:
@@ -55,8 +56,29 @@ async def decode(
         raise refused.invalid(field) from None
 
 
+async def decode_file(
+    spool: Spool,
+    *,
+    most_seconds: float = limits.AUDIO_SECONDS,
+    decode_seconds: float = DECODE_SECONDS,
+) -> AsyncGenerator[Samples, None]:
+    """Yield the samples of a recording that lies on disk, as `decode` does."""
+    cost = Limits(most_seconds, decode_seconds)
+    try:
+        if not spool.size:
+            raise _empty()
+        given = await spool.whole()
+        async with child.running(PROCESS, *arguments(cost, "file"), given=given) as process:
+            async for block in told(process, decode_seconds):
+                yield block
+    except Refused as refused:
+        raise refused.invalid(spool.field) from None
+
+
 def arguments(cost: Limits, kind: str) -> tuple[str, str, str]:
-    """What the process is told: what it may cost, and whether a whole file or a stream comes."""
+    """What the process is told: what it may cost, and whether it reads a `file`, is sent one
+    `whole`, or a `stream`.
+    """
     return json.dumps(asdict(cost)), kind, str(int(cost.decode_seconds) + 2)
 
 
@@ -111,10 +133,14 @@ async def _send(process: child.Child, data: bytes) -> None:
 
 def _check(data: bytes) -> None:
     if not data:
-        raise Refused("AUDIO_EMPTY", "is empty", REMEDY)
+        raise _empty()
     if len(data) > limits.BODY_BYTES:
         problem = f"is {len(data)} bytes, of at most {limits.BODY_BYTES}"
-        raise Refused("AUDIO_TOO_BIG", problem, "send it compressed, as Opus or MP3, or in parts")
+        raise Refused("AUDIO_TOO_BIG", problem, "send it compressed, or to TranscribeRecording")
+
+
+def _empty() -> Refused:
+    return Refused("AUDIO_EMPTY", "is empty", REMEDY)
 
 
 def _choked() -> Refused:

@@ -21,37 +21,48 @@ _KNOWN: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 
 @dataclass(frozen=True)
 class Child:
-    """A running process, by its two pipes."""
+    """A running process, by its pipes."""
 
-    stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
+    stdin: asyncio.StreamWriter | None
+    """None: it was given a file."""
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes over without waiting for them to be read."""
+        assert self.stdin  # noqa: S101 - whoever gave it a file has nothing to write
+        self.stdin.write(data)
 
     async def send(self, data: bytes) -> None:
         """Hand bytes over, at the pace at which they are read. One that has ended reads nothing."""
+        assert self.stdin  # noqa: S101 - as above
         with suppress(ConnectionError):
             self.stdin.write(data)
             await self.stdin.drain()
 
     def end(self) -> None:
         """Say that no more bytes follow."""
-        self.stdin.close()
+        if self.stdin:
+            self.stdin.close()
 
 
 @asynccontextmanager
-async def running(module: str, *arguments: str) -> AsyncIterator[Child]:
-    """Run a module of ours for a block; at the block's end the process is gone."""
+async def running(module: str, *arguments: str, given: int | None = None) -> AsyncIterator[Child]:
+    """Run a module of ours for a block; at the block's end the process is gone. It reads the file
+    of a descriptor, or what it is sent.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if given is None else given,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={name: os.environ[name] for name in _KNOWN if name in os.environ},
     )
-    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018
+    assert process.stdout is not None  # noqa: S101 - a pipe
+    running = Child(process.stdout, process.stdin)
     try:
-        yield Child(process.stdin, process.stdout)
+        yield running
     finally:
-        process.stdin.close()
+        running.end()
         with suppress(ProcessLookupError):
             process.kill()
         code = await process.wait()

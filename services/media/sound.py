@@ -9,7 +9,7 @@ import io
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import av
 import av.codec.codec
@@ -36,10 +36,19 @@ _MOST_CHANNELS: Final = 8
 
 
 class Source(Protocol):
-    """Where the bytes come from; one that can `seek` besides is a whole file."""
+    """Where the bytes come from."""
 
     def read(self, size: int = -1, /) -> bytes:
         """Give some bytes, none at the end."""
+        ...
+
+
+@runtime_checkable
+class File(Source, Protocol):
+    """A whole file."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go on elsewhere."""
         ...
 
 
@@ -85,13 +94,18 @@ def decoded(source: Source, limits: Limits) -> Iterator[bytes]:
 def _steps(source: Source, limits: Limits) -> Iterator[bytes]:
     with _opened(source, limits) as container:
         stream = _audio_stream(container)
-        # Headers lie, and those of a recording that was piped say the largest number there is. So
-        # one that claims too much is measured by its packets before anything is decoded.
         claimed = (container.duration or 0) / av.time_base
-        if claimed > limits.most_seconds and isinstance(source, io.BytesIO):
-            again = io.BytesIO(source.getbuffer())
-            if _measured_seconds(again, limits) > limits.most_seconds:
-                raise _too_long(limits)
+        if claimed <= limits.most_seconds or not isinstance(source, File):
+            yield from _resampled(_frames(container, stream), limits.block_samples)
+            return
+    # Headers lie, and those of a recording that was piped say the largest number there is. So one
+    # that claims too much is measured by its packets before anything is decoded.
+    source.seek(0)
+    if _measured_seconds(source, limits) > limits.most_seconds:
+        raise _too_long(limits)
+    source.seek(0)
+    with _opened(source, limits) as container:
+        stream = _audio_stream(container)
         yield from _resampled(_frames(container, stream), limits.block_samples)
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 from services.chassis.limits import MEBIBYTE
 from services.media import child
 from services.media.refused import Refused
-from services.media.sound import Limits, decoded
+from services.media.sound import Limits, Source, decoded
 
 READY: Final = b"ready"
 """What the process says before it looks at a byte: from here on a failure is the recording's."""
@@ -24,13 +24,15 @@ decoder keeps.
 
 
 def main(arguments: list[str], given: BinaryIO, told: BinaryIO) -> None:
-    """Read a recording from `given`, write its samples to `told`, last why there are no more."""
+    """Read a recording from `given`, which is a file, holds a whole one, or streams one; write its
+    samples to `told`, last why there are no more.
+    """
     limits = Limits(**json.loads(arguments[0]))
     told.write(READY)
     told.flush()
     end: dict[str, str] = {}
     try:
-        source = io.BytesIO(given.read()) if arguments[1] == "whole" else _Pipe(given)
+        source = _source(arguments[1], given)
         for block in decoded(source, limits):
             told.write(HEAD.pack(len(block)) + block)
             told.flush()
@@ -38,6 +40,16 @@ def main(arguments: list[str], given: BinaryIO, told: BinaryIO) -> None:
         end = refused.told()
     told.write(HEAD.pack(-1) + json.dumps(end).encode())
     told.flush()
+
+
+def _source(kind: str, given: BinaryIO) -> Source:
+    match kind:
+        case "file":
+            return given
+        case "whole":
+            return io.BytesIO(given.read())
+        case _:
+            return _Pipe(given)
 
 
 class _Pipe:

@@ -135,7 +135,7 @@ class _Boxed:
             self._reading.result()
 
     def feed(self, data: bytes) -> None:
-        self._process.stdin.write(data)
+        self._process.write(data)
 
     async def finish(self) -> None:
         self._process.end()

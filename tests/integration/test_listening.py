@@ -13,8 +13,8 @@ from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 from mesh.jobs.v1.session_service_pb2 import SessionSettings
 
-from sensorium import captions, edge
-from sensorium.audio import AudioStream, analyze, listen, listening
+from sensorium import captions, edge, transcripts
+from sensorium.audio import AudioStream, analyze, listen, listening, recording
 from sensorium.console import Screen
 from sensorium.edge import Edge
 from sensorium.errors import Trouble
@@ -25,6 +25,7 @@ from services.chassis import errors
 from services.chassis.server import Server
 from tests.doubles import edge as edges
 from tests.doubles import keys
+from tests.doubles.audio_room import audio_room
 from tests.doubles.diarizer_fake import FakeDiarizer
 from tests.doubles.recordings import encoded, silence
 from tests.doubles.relay import relay
@@ -280,6 +281,51 @@ async def test_a_terminal_shows_how_far_the_analysis_is(monkeypatch):
         *["What it comes to is being found out ..."] * 2,
         "What it comes to is being found out ... 3 of 7 questions are answered",
     ]
+
+
+@pytest.mark.parametrize(("kind", "begins"), [
+    ("text", "one two"), ("json", "{"), ("srt", "1\n00:00:00,000 --> "), ("vtt", "WEBVTT\n\n00:00"),
+])  # fmt: skip
+async def test_a_recording_of_any_size_is_written_down(room, tmp_path, capsys, monkeypatch, kind,
+                                                       begins):  # fmt: skip
+    monkeypatch.setattr(recording, "CHUNK_BYTES", 10_000)
+    path = tmp_path / "talk.flac"
+    path.write_bytes(encoded(spoken(WORDS), "flac", "flac"))
+    async with asyncio.timeout(40):
+        await transcripts.write(path, pb.RecordingSettings(language="en"), kind, Edge(room))
+    out = capsys.readouterr().out
+    assert out.startswith(begins)
+    assert "eight nine" in out
+
+
+@pytest.mark.parametrize(("data", "language", "told"), [
+    (b"no recording" * 9_000, "en", "chunk: is not a recording"),
+    (b"", "en", "chunk: is empty"),
+    (b"x", "tlh", "not one that this model knows"),
+])  # fmt: skip
+async def test_a_recording_that_cannot_be_written_down_is_trouble(room, tmp_path, data, language,
+                                                                  told):  # fmt: skip
+    path = tmp_path / "talk"
+    path.write_bytes(data)
+    with pytest.raises(Trouble, match=told):
+        await transcripts.write(path, pb.RecordingSettings(language=language), "text", Edge(room))
+
+
+async def test_why_a_recording_is_too_large_is_told_while_it_is_sent(monkeypatch):
+    async def endless():
+        while True:
+            yield bytes(recording.CHUNK_BYTES)
+
+    async with audio_room(ToneTranscriber(), spooled_bytes=3 << 20) as address:
+        told = recording.transcribe(endless(), pb.RecordingSettings(), Edge(address))
+        async with asyncio.timeout(40):
+            with pytest.raises(errors.InvalidInput, match="more than 3 MiB"):
+                [it async for it in told]
+
+
+async def test_a_file_that_cannot_be_read_is_trouble_without_a_mesh(room, tmp_path):
+    with pytest.raises(Trouble, match="cannot be read: Is a directory"):
+        await transcripts.write(tmp_path, pb.RecordingSettings(), "text", Edge(room))
 
 
 async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):

@@ -15,6 +15,7 @@ from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.ports import Asked, Heard
 from services.chassis import client, errors
 from services.media import audio
+from services.media.audio import SAMPLE_RATE_HZ
 from tests.doubles.recordings import DIALOGUE, TRUTH, encoded, silence
 from tests.doubles.speech_of_tones import ToneTranscriber, pcm16, said, spoken
 from tests.doubles.word_error import word_error_rate
@@ -100,6 +101,28 @@ async def test_the_dialogue_is_heard_live_nearly_as_well_as_whole():
         assert 0 < segment.confidence <= 1
     assert quiet[-1].final.text == ""
     assert quiet[-1].final.duration.seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec", "rate"),
+    [
+        (pb.AUDIO_ENCODING_UNSPECIFIED, "pcm_s16le", 16_000),
+        (pb.AUDIO_ENCODING_PCM16, "pcm_s16le", 48_000),
+        (pb.AUDIO_ENCODING_PCM_FLOAT32, "pcm_f32le", 16_000),
+        (pb.AUDIO_ENCODING_MULAW, "pcm_mulaw", 8_000),
+    ],
+)
+async def test_plain_samples_are_heard_as_what_the_settings_say(channel, encoding, codec, rate):
+    samples = spoken(WORDS)
+    samples = samples[::2].copy() if rate == 8_000 else np.repeat(samples, rate // SAMPLE_RATE_HZ)
+    wav = encoded(samples, "wav", codec, rate=rate)
+    data = wav[wav.index(b"data") + 8 :]
+    answers = [
+        it async for it in listen(channel, requests(data, encoding=encoding, sample_rate_hz=rate))
+    ]
+    assert len(answers[-1].final.text.split()) == pytest.approx(len(WORDS), abs=2)
+    duration = answers[-1].final.duration.ToMilliseconds() / 1_000
+    assert duration == pytest.approx(len(samples) / rate, abs=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import asyncio
 import itertools
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from datetime import timedelta
@@ -10,10 +11,13 @@ import pytest
 
 from services.audio import core as audio_core
 from services.audio.core import Audio
-from services.audio.domain import Reached, Segment, Transcription, Wish
+from services.audio.domain import Reached, Received, Segment, Transcription, Wish
+from services.audio.live import Chunk, End
 from services.audio.ports import Heard
+from services.audio.sessions import Bounds
 from services.chassis.clock import SystemClock
-from services.chassis.errors import Exhausted, InvalidInput, Unavailable
+from services.chassis.errors import Exhausted, InvalidInput, TimedOut, Unavailable
+from services.chassis.limits import MEBIBYTE
 from services.media.audio import SAMPLE_RATE_HZ
 from tests.doubles.diarizer_fake import FakeDiarizer
 from tests.doubles.recordings import encoded, silence, tone
@@ -407,3 +411,83 @@ async def test_who_leaves_a_recording_gives_its_place_back(core, ears, monkeypat
             async with asyncio.timeout(10), aclosing(core.follow(SECOND)) as told:
                 await anext(told)
     assert (await core.transcribe(SECOND)).transcript.segments
+
+
+async def in_pieces(data, *, ends=True, size=4_096):
+    for at in range(0, len(data), size):
+        yield Chunk(data[at : at + size])
+    if ends:
+        yield End()
+    else:
+        await asyncio.Event().wait()
+
+
+async def test_a_recording_that_is_sent_in_pieces_is_heard_as_one_that_is_sent_whole(core):
+    recording = encoded(np.concatenate([tone(200), silence(110), tone(200)]), "flac", "flac")
+    told = [it async for it in core.follow_sent(in_pieces(recording), Wish())]
+    received = [it.size for it in told if isinstance(it, Received)]
+    assert received == [*range(0, len(recording), 4_096), len(recording)]
+    heard = told[len(received) :]
+    assert heard[-1].transcript == (await core.transcribe(recording)).transcript
+    reached = [it for it in heard if isinstance(it, Reached)]
+    assert [it.lasts_seconds for it in reached] == pytest.approx([510, 510], rel=0.2)
+    assert reached[-1].seconds == reached[-1].lasts_seconds == 510
+
+
+async def test_a_recording_that_is_sent_never_stands_in_memory():
+    length, block = 64 * MEBIBYTE, bytes(MEBIBYTE)
+    header = encoded(silence(0.1))[:44]
+
+    async def sent():
+        yield Chunk(header)
+        for _ in range(length // MEBIBYTE):
+            yield Chunk(block)
+        yield End()
+
+    async with Audio(FakeTranscriber()) as core:
+        tracemalloc.start()
+        async with aclosing(core.follow_sent(sent(), Wish())) as told:
+            async for each in told:
+                if isinstance(each, Received) and each.size > length:
+                    break
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 4 * MEBIBYTE
+
+
+async def test_of_a_recording_that_is_sent_too_many_are_refused_before_a_byte_comes(core):
+    sending = [core.follow_sent(in_pieces(b"", ends=False), Wish()) for _ in range(2)]
+    for each in sending:
+        assert await anext(each) == Received(0)
+    with pytest.raises(Exhausted, match="too many recordings"):
+        await anext(core.follow_sent(in_pieces(SECOND), Wish()))
+    for each in sending:
+        await each.aclose()
+    assert (await core.transcribe(SECOND)).transcript.segments
+
+
+async def test_what_is_sent_is_bounded_and_free_again_in_the_end(ears):
+    async with Audio(ears, spooled_bytes=len(SECOND)) as core:
+        with pytest.raises(InvalidInput, match="chunk: is more than"):
+            [it async for it in core.follow_sent(in_pieces(SECOND + b"x"), Wish())]
+        *_, made = [it async for it in core.follow_sent(in_pieces(SECOND), Wish())]
+        assert made.transcript.segments
+
+
+async def test_who_sends_nothing_for_long_is_told(ears):
+    async with Audio(ears, bounds=Bounds(idle_seconds=0.02)) as core:
+        with pytest.raises(TimedOut, match=r"nothing was sent for 0\.02 seconds"):
+            [it async for it in core.follow_sent(in_pieces(SECOND, ends=False), Wish())]
+
+
+async def test_a_recording_that_breaks_off_is_no_recording(core):
+    async def broken():
+        yield Chunk(SECOND[:9_000])
+
+    with pytest.raises(InvalidInput, match="without `end`"):
+        [it async for it in core.follow_sent(broken(), Wish())]
+
+
+async def test_a_language_that_is_not_known_is_told_before_anything_is_sent(core):
+    with pytest.raises(InvalidInput, match="language"):
+        await anext(core.follow_sent(in_pieces(SECOND), Wish("tlh")))

@@ -18,6 +18,7 @@ def test_every_call_that_streams_in_either_way_is_known():
     assert streams == {
         "/mesh.audio.v1.AudioService/Transcribe",
         "/mesh.audio.v1.AudioService/TranscribeUploadStream",
+        "/mesh.audio.v1.AudioService/TranscribeRecording",
         "/mesh.jobs.v1.JobService/WatchJob",
         "/mesh.jobs.v1.SessionService/AnalyzeAudio",
         "/mesh.reasoning.v1.ReasoningService/GenerateStream",

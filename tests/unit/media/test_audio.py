@@ -3,14 +3,16 @@ import json
 import random
 import resource
 import struct
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import numpy as np
 import pytest
 
 from services.chassis import limits
 from services.chassis.errors import Internal, InvalidInput
+from services.chassis.limits import MEBIBYTE
 from services.media import audio, child
+from services.media.spool import Shelf
 from tests.doubles import recordings
 from tests.doubles.recordings import encoded, silence, tone
 
@@ -250,3 +252,45 @@ async def test_a_decoder_that_cannot_start_is_our_mistake(monkeypatch):
     monkeypatch.setattr(child.sys, "executable", "/bin/false")
     with pytest.raises(Internal):
         await decoded(encoded(tone(1)))
+
+
+@asynccontextmanager
+async def on_disk(data, most_bytes=MEBIBYTE):
+    async with Shelf(most_bytes).spool("chunk") as spool:
+        for at in range(0, len(data), 10_000):
+            await spool.add(data[at : at + 10_000])
+        yield spool
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(tone(3), "ogg", "libopus", rate=16_000),
+        # Its index comes after its sound.
+        encoded(tone(3), "mp4", "aac", video=True),
+        wav(bytes(96_000), claimed=0xFFFFFFFF),
+    ],
+    ids=["ogg", "video", "piped"],
+)
+async def test_a_recording_on_disk_gives_what_it_gives_in_memory(data):
+    async with on_disk(data) as spool:
+        blocks = [it async for it in audio.decode_file(spool)]
+        assert spool.estimate(1.0) == pytest.approx(1.0, rel=0.01)
+    assert np.array_equal(np.concatenate(blocks), await decoded(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"", "AUDIO_EMPTY"), (b"no recording" * 99, "AUDIO_UNREADABLE")],
+)
+async def test_a_file_that_is_no_recording_is_refused_by_where_it_came_from(data, code):
+    with pytest.raises(InvalidInput, match="chunk: ") as refused:
+        async with on_disk(data) as spool:
+            [it async for it in audio.decode_file(spool)]
+    assert refused.value.code == code
+
+
+async def test_a_file_over_the_time_limit_is_refused_before_it_is_decoded():
+    async with on_disk(encoded(tone(5))) as spool:
+        with pytest.raises(InvalidInput, match="longer than 4 seconds"):
+            await anext(audio.decode_file(spool, most_seconds=4))

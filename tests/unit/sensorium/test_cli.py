@@ -15,10 +15,12 @@ def typed():
 def test_the_help_names_every_command(typed):
     told = typed("--help")
     assert told.exit_code == 0
-    assert all(word in told.output for word in ("up", "demo", "watch", "listen", "models"))
+    assert all(
+        word in told.output for word in ("up", "demo", "watch", "listen", "transcribe", "models")
+    )
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "watch", "listen", "models"])
+@pytest.mark.parametrize("command", ["up", "demo", "watch", "listen", "transcribe", "models"])
 def test_every_command_has_help(typed, command):
     assert "Usage: " in typed(command, "--help").output
 

@@ -1,0 +1,44 @@
+"""Recordings that are sent in pieces, until they are whole. It knows no speech."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from services.audio.live import Chunk, End
+from services.chassis.errors import InvalidInput, TimedOut
+from services.chassis.limits import MEBIBYTE
+from services.media.spool import Spool
+
+SPOOLED_BYTES: Final = 768 * MEBIBYTE
+"""Four hours at 400 kbit/s: of any sound, and of a small video."""
+
+
+async def kept(
+    messages: AsyncIterator[Chunk | End], spool: Spool, *, idle_seconds: float
+) -> AsyncIterator[int]:
+    """Keep what comes until its end; tell how many bytes there are, first none, then with each
+    chunk, so that who sends may wait for it.
+
+    Raises `TimedOut` when nothing comes for so long, `InvalidInput` when it ends without saying
+    so, and as `Spool.add` does.
+    """
+    yield spool.size
+    while not isinstance(message := await _next(messages, idle_seconds), End):
+        await spool.add(message.data)
+        yield spool.size
+
+
+async def _next(messages: AsyncIterator[Chunk | End], seconds: float) -> Chunk | End:
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(messages)
+    except TimeoutError:
+        raise TimedOut(
+            f"nothing was sent for {seconds:g} seconds", remedy="send the recording again"
+        ) from None
+    except StopAsyncIteration:
+        raise InvalidInput(
+            "the stream of requests stopped without `end`",
+            remedy="say `end` when the recording was sent whole",
+            code="END_MISSING",
+        ) from None
