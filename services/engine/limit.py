@@ -4,13 +4,14 @@ Up to the engine's capacity more calls at once get more done; beyond it they onl
 no live call can overtake them. Latency cannot tell the two apart: an engine that works in batches
 is slower with each call and still gets more done. So the size is tried out, as hill climbing does:
 the rate of answers is measured at a lower and at a higher rung of a ladder, and the higher one is
-worth it when it brings a quarter of the gain that an engine without bound would show. The first
-climb is by two rungs, which double the size and show their gain soon. Between trials a margin of a
-quarter is added, so that the engine never idles while an answer is carried off and the next call
-comes. Trials that change nothing become rare. An engine that says how many calls it works on at
-once is given as many and a margin, and nothing is tried out with it. Where the engine itself tells
-how many calls wait in it, more than the margin forbid a rise and bring the limit down; where it
-refuses, the limit falls too.
+worth it when it brings a quarter of the gain that an engine without bound would show. Of an engine
+that says itself that no call waits in it, nearly any gain is enough: what works in batches gets
+more done with each call, if ever less. The first climb is by two rungs, which double the size and
+show their gain soon. Between trials a margin of a quarter is added, so that the engine never idles
+while an answer is carried off and the next call comes. Trials that change nothing become rare. An
+engine that says how many calls it works on at once is given as many and a margin, and nothing is
+tried out with it. Where the engine itself tells how many calls wait in it, more than the margin
+forbid a rise and bring the limit down; where it refuses, the limit falls too.
 
 Only ends of calls while others wait are counted: an engine that is not full shows nothing of its
 capacity. It knows neither time nor what is asked; both are told.
@@ -22,7 +23,7 @@ from typing import Final
 
 _WORTH: Final = 1 / 4
 """The share of the ideal gain from which on a higher size is worth it."""
-_WORTH_WHEN_NONE_WAIT: Final = 1 / 8
+_WORTH_WHEN_NONE_WAIT: Final = 1 / 32
 """The same while the engine says that no call waits in it."""
 _MARGIN: Final = 4
 """One more call for so many of the size."""

@@ -1,4 +1,6 @@
-"""The limit against a simulated engine of fixed slots, in simulated time and under endless load."""
+"""The limit against simulated engines, of fixed slots or working in batches, in simulated time and
+under endless load.
+"""
 
 import heapq
 import itertools
@@ -80,6 +82,54 @@ class Engine:
         heapq.heappush(self._events, (self.now + seconds, next(self._numbers), answered))
 
 
+@dataclass
+class Batches:
+    """Takes every call into its next step, which costs `start` more than a call's part in it, and
+    says that none waits. Its speed changes by a fifth.
+    """
+
+    limit: Limit
+    start: float
+    told_seconds: float = 2.0
+    now: float = 0.0
+    places: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._chance = random.Random(1)
+        self._left: list[int] = []
+        self._speed = 1.0
+        self._told = 0.0
+
+    def answer(self, calls: int) -> float:
+        """Answer so many calls; returns the share of its time in which it worked at them."""
+        begun, work = self.now, 0.0
+        while calls > 0:
+            work += self._step()
+            calls -= self._ended()
+        return work / (self.now - begun)
+
+    def _step(self) -> float:
+        while len(self._left) < self.limit.places:
+            self._left.append(self._chance.randint(15, 25))
+        if self._chance.random() < 1 / 50:
+            self._speed = self._chance.uniform(0.9, 1.1)
+        work = len(self._left) * 1e-3 * self._speed
+        self.now += work + self.start * 1e-3 * self._speed
+        self._left = [it - 1 for it in self._left]
+        return work
+
+    def _ended(self) -> int:
+        ended = self._left.count(0)
+        self._left = [it for it in self._left if it]
+        for _ in range(ended):
+            if self.now - self._told > self.told_seconds:
+                self.limit.told(0)
+                self._told = self.now
+            self.limit.answered(self.now)
+            self.places.append(self.limit.places)
+        return ended
+
+
 @pytest.mark.parametrize("draw", [same, spread])
 @pytest.mark.parametrize("slots", [1, 2, 3, 4, 8, 16, 32])
 def test_it_finds_the_slots_of_an_engine_and_keeps_them_at_work(
@@ -109,6 +159,13 @@ def test_it_finds_them_by_the_engines_own_word_too(slots: int) -> None:
     engine.answer(4_000)
     assert engine.answer(8_000) >= 0.95
     assert sorted(engine.places[-8_000:])[4_000] <= 1.5 * slots + 1
+
+
+@pytest.mark.parametrize("start", [1.0, 2.0, 4.0, 8.0])
+def test_an_engine_that_works_in_batches_gets_done_what_sixteen_at_once_would(start: float) -> None:
+    engine = Batches(Limit(most=128), start)
+    engine.answer(2_000)
+    assert engine.answer(8_000) >= 0.97 * 16 / (16 + start)
 
 
 @pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (8, 1), (1, 8)])
