@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
-from opentelemetry import metrics, propagate, trace
+from opentelemetry import context, metrics, propagate, trace
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
@@ -81,8 +81,9 @@ def calling(method: str) -> Iterator[list[tuple[str, str]]]:
     """
     carrier: dict[str, str] = {}
     if not is_reported():
-        # A trace that others have begun goes on all the same.
-        propagate.inject(carrier)
+        # A trace that others have begun goes on all the same; most calls are of none.
+        if context.get_current():
+            propagate.inject(carrier)
         yield list(carrier.items())
         return
     service, _, name = method.strip("/").partition("/")
@@ -115,9 +116,9 @@ def consuming(name: str, *, created_by: str) -> AbstractContextManager[object]:
     """
     if not is_reported():
         return nullcontext()
-    context = propagate.extract({_PARENT: created_by})
+    parent = propagate.extract({_PARENT: created_by})
     tracer = trace.get_tracer(__name__)
-    return tracer.start_as_current_span(name, context=context, kind=SpanKind.CONSUMER)
+    return tracer.start_as_current_span(name, context=parent, kind=SpanKind.CONSUMER)
 
 
 def stating(statement: str) -> AbstractContextManager[object]:

@@ -72,7 +72,7 @@ def form_of(model: type[Model], request: Request) -> Model:
 
 def told(answer: BaseModel, status: int = 200) -> Response:
     """Answer in JSON."""
-    return json_response(answer.model_dump(mode="json"), status)
+    return Response(answer.model_dump_json().encode(), "application/json", status)
 
 
 def refuse(error: MeshError, words: str = "") -> Response:
