@@ -201,7 +201,7 @@ def _other_verb(dialect: Dialect, path: str) -> Handler:
     verbs = ", ".join(sorted(it.verb for it in dialect.routes if it.path == path))
 
     async def refuse(request: web.Request) -> web.StreamResponse:
-        refused = dialect.refuse(errors.Unimplemented(_unanswered(request), remedy=f"use {verbs}"))
+        refused = dialect.refuse(errors.InvalidInput(_unanswered(request), remedy=f"use {verbs}"))
         headers = {**refused.headers, "allow": verbs}
         return _sent(replace(refused, status=405, headers=headers))
 

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from mesh.jobs.v1 import job_service_pb2 as jobs_pb
 from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
+from mesh.reasoning.v1 import reasoning_service_pb2_grpc as reasoning_grpc
 from mesh.types.v1 import chat_pb2, image_pb2, video_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
@@ -24,7 +25,7 @@ from services.chassis.errors import MeshError
 from services.chassis.server import Server
 from services.jobs.adapters.postgres import Database
 from services.jobs.rpc import JobServicer
-from tests.doubles import bad_media, media_keeping, postgres
+from tests.doubles import bad_media, edge, media_keeping, postgres
 from tests.doubles import bridge as bridges
 from tests.doubles.bad_media import Bad
 from tests.doubles.chat_rooms import vision_room
@@ -72,8 +73,12 @@ async def vision(engine: EngineServer) -> AsyncIterator[vision_grpc.VisionServic
 @in_module
 async def http(jobs: str, vision: vision_grpc.VisionServiceStub) -> AsyncIterator[Any]:
     config = bridges.config(jobs_target=jobs)
-    async with client.channel(jobs) as channel:
-        stubs = {"VisionService": vision, "JobService": jobs_grpc.JobServiceStub(channel)}
+    async with client.channel(jobs) as channel, client.channel(edge.NOWHERE) as nowhere:
+        stubs = {
+            "VisionService": vision,
+            "JobService": jobs_grpc.JobServiceStub(channel),
+            "ReasoningService": reasoning_grpc.ReasoningServiceStub(nowhere),
+        }
         async with (
             server.running(config, server.application(dialects(), stubs)) as address,
             aiohttp.ClientSession(f"http://{address}") as http,
@@ -98,6 +103,11 @@ def timing(text: str) -> dict[str, Any]:
     return {"json": job}
 
 
+def completion(url: str) -> dict[str, Any]:
+    shown = {"type": "image_url", "image_url": {"url": url}}
+    return {"json": {"model": "default", "messages": [{"role": "user", "content": [shown]}]}}
+
+
 def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -113,6 +123,10 @@ BY_BYTES: dict[str, tuple[Callable[[bytes], dict[str, Any]], str]] = {
     "/vision/frame": (form, "image"),
     "/vision/frame_b64": (lambda data: {"json": {"image_b64": encoded(data)}}, "image"),
     "/caption/generate": (lambda data: {"json": {"image_data": encoded(data)}}, "image_data"),
+    "/v1/chat/completions": (
+        lambda data: completion(bad_media.data_url(data)),
+        "messages[0].content[0].image_url.url",
+    ),
     "/api/v1/jobs": (lambda data: timing(encoded(data)), "input.images[0].data"),
 }
 """Of every route that takes a picture's bytes: how to send them, and what it calls them."""
@@ -127,7 +141,10 @@ async def refusal(call: Any) -> MeshError:
 async def told(http: aiohttp.ClientSession, path: str, sent: dict[str, Any]) -> tuple[Any, str]:
     async with http.post(path, **sent) as answer:
         text = await answer.text()
-    return answer, text if answer.content_type == "text/plain" else json.loads(text)["detail"]
+    if answer.content_type == "text/plain":
+        return answer, text
+    body = json.loads(text)
+    return answer, body["error"]["message"] if "error" in body else body["detail"]
 
 
 @pytest.mark.parametrize("path", BY_BYTES)
@@ -146,14 +163,23 @@ async def test_bad_bytes_mean_the_same_in_every_dialect(http, vision, engine, pa
     assert text == str(ours).replace("image:", f"{field}:", 1)
 
 
+NAMING: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
+    "/api/v1/generate": (lambda uri: generation("image", uri), "messages[0].content[1].image: "),
+    "/v1/chat/completions": (completion, "messages[0].content[0].image_url.url: "),
+}
+"""Of every route that takes the name of a picture: how to send one, and how its error begins."""
+
+
+@pytest.mark.parametrize("path", NAMING)
 @pytest.mark.parametrize("bad", bad_media.BY_NAME.values(), ids=bad_media.BY_NAME.keys())
-async def test_bad_names_mean_the_same_in_a_conversation(http, vision, engine, web, bad: Bad):
+async def test_bad_names_mean_the_same_in_a_conversation(http, vision, engine, web, path, bad: Bad):
+    send, begins = NAMING[path]
     uri = bad.uri.replace("{port}", str(web.port))
-    answer, text = await told(http, "/api/v1/generate", generation("image", uri))
+    answer, text = await told(http, path, send(uri))
     if answer.status == 413:
         assert bad.code == "MEDIA_TOO_LARGE"
         return
-    assert text.startswith("messages[0].content[1].image: ")
+    assert text.startswith(begins)
     assert (answer.status, "retry-after" in answer.headers) == (
         (503, True) if bad.passes else (400, False)
     )

@@ -240,6 +240,11 @@ async def test_an_unknown_path_says_so(url, http):
         ("GET", "/api/v1/generate", "POST", '{{"detail": "{}"}}'),
         ("PUT", "/vision/frame", "POST", '{{"detail": "{}"}}'),
         ("POST", "/health", "GET", '{{"detail": "{}"}}'),
+        (
+            *("GET", "/v1/chat/completions", "POST"),
+            '{{"error": {{"message": "{}", "type": "invalid_request_error", "param": null, '
+            '"code": null}}}}',
+        ),
     ],
 )
 async def test_another_verb_is_told_which_ones_there_are(url, http, verb, path, verbs, shape):
