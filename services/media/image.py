@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from services.chassis.errors import InvalidInput
 from services.chassis.limits import IMAGE_PIXELS, IMAGE_SIDE_PIXELS
 from services.media import jpeg
+from services.media.kind import media_type
 from services.media.upright import LYING_DOWN, upright_rgb, written
 
 
@@ -192,9 +193,9 @@ def _open(data: bytes, field: str) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as cause:
         raise _too_many_pixels(field) from cause
     except UnidentifiedImageError as cause:
-        raise InvalidInput.field(
-            field, "is not a picture of a known format", remedy=_SENDABLE, code="IMAGE_UNKNOWN"
-        ) from cause
+        is_video = media_type(data).startswith("video/")
+        problem = "is a video" if is_video else "is not a picture of a known format"
+        raise InvalidInput.field(field, problem, remedy=_SENDABLE, code="IMAGE_UNKNOWN") from cause
     except Exception as cause:
         raise _undecodable(field) from cause
 

@@ -82,6 +82,11 @@ BAD_PICTURES: dict[str, tuple[bytes, str]] = {
     "not a picture": (b"hello, this is not a picture" * 9, "IMAGE_UNKNOWN"),
     "truncated": (scene_png()[:600], "IMAGE_DAMAGED"),
     "a 40000 by 40000 PNG": (png_that_declares(40_000, 40_000), "IMAGE_TOO_LARGE"),
+    "a drawing in SVG": (
+        b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+        "IMAGE_UNKNOWN",
+    ),
+    "a video": (b"\0\0\0\x18ftypmp42" + bytes(400), "IMAGE_UNKNOWN"),
     "a TIFF": (encode(Image.new("RGB", (8, 8)), "TIFF"), "IMAGE_UNKNOWN"),
 }
 """Bytes that no room takes, and the code of the error that says so."""

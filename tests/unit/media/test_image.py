@@ -47,6 +47,12 @@ async def test_a_bad_picture_is_refused_by_its_field_with_a_remedy(data: bytes, 
     assert refused.value.remedy
 
 
+async def test_a_video_is_told_to_be_one() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await prepare(BAD_PICTURES["a video"][0], max_pixels=PIXELS, field=PATH)
+    assert str(refused.value).startswith(f"{PATH}: is a video; send a JPEG")
+
+
 @pytest.mark.parametrize(
     "data",
     [
