@@ -56,7 +56,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--split", default="held-out", choices=("train", "held-out"))
     parser.add_argument("--seed", type=int, default=0, help="the first, counted within its split")
-    parser.add_argument("--cache", type=Path, help="a file in which a model's answers are kept")
+    parser.add_argument("--cache", type=Path, help="a file in which models' answers are kept")
     parser.add_argument("--out", type=Path, default=Path("build/quality"))
     of_tasks = parser.add_argument_group("tasks")
     of_tasks.add_argument("--levels", nargs="+", default=list(Level), type=Level)

@@ -4,10 +4,12 @@ describer's errors; or what a real vision engine says of them when they are draw
 
 import asyncio
 import io
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from PIL import Image, ImageDraw
@@ -51,25 +53,42 @@ def told(series: Series, kind: Kind, *, held_out: bool) -> Mapping[str, str]:
     return texts
 
 
-async def seen(series: Series, engine: Engine) -> Mapping[str, str]:
-    """The text of each picture by its id, as the engine describes it."""
-    free = asyncio.Semaphore(_AT_ONCE)
+class Eyes:
+    """A vision engine that describes series; its answers are kept in a file, where one is named."""
 
-    async def describe(shot: Shot) -> str:
-        parts = (Picture(drawn(shot), PictureType.JPEG), Text(QUESTION))
-        async with free:
-            answer = await engine.complete(
-                [Message(Role.USER, parts)],
-                Sampling(max_tokens=64, temperature=0.0),
-                timeout=_SECONDS,
-            )
+    def __init__(self, engine: Engine, model: str, kept: Path | None) -> None:
+        self._engine = engine
+        self._model = model
+        self._kept = kept
+        self._told: dict[str, str] = {}
+        self._free = asyncio.Semaphore(_AT_ONCE)
+        if kept is not None and kept.exists():
+            self._told = dict(map(json.loads, kept.read_text().splitlines()))
+
+    async def describe(self, series: Series) -> Mapping[str, str]:
+        """The text of each picture by its id; one that was sent twice is looked at once."""
+        first = [it for it in series.shots if not it.id.endswith("-again")]
+        told = await asyncio.gather(*(self._once(series, it) for it in first))
+        texts = dict(zip((it.id for it in first), told, strict=True))
+        return {it.id: texts[it.id.removesuffix("-again")] for it in series.shots}
+
+    async def _once(self, series: Series, shot: Shot) -> str:
+        key = f"{self._model} {series.level} {shot.id}"
+        if key not in self._told:
+            async with self._free:
+                self._told[key] = await self._look(drawn(shot))
+            if self._kept is not None:
+                with self._kept.open("a") as file:
+                    file.write(json.dumps([key, self._told[key]]) + "\n")
+        return self._told[key]
+
+    async def _look(self, picture: bytes) -> str:
+        answer = await self._engine.complete(
+            [Message(Role.USER, (Picture(picture, PictureType.JPEG), Text(QUESTION)))],
+            Sampling(max_tokens=64, temperature=0.0),
+            timeout=_SECONDS,
+        )
         return answer.text
-
-    first = [it for it in series.shots if not it.id.endswith("-again")]
-    texts = dict(
-        zip((it.id for it in first), await asyncio.gather(*map(describe, first)), strict=True)
-    )
-    return {it.id: texts[it.id.removesuffix("-again")] for it in series.shots}
 
 
 def drawn(shot: Shot) -> bytes:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from bench import parts
 from bench.quality import descriptions, report
-from bench.quality.descriptions import Kind
+from bench.quality.descriptions import Eyes, Kind
 from bench.quality.methods import Method, Original, Ours, Rule
 from bench.quality.minds import Mind, Perfect
 from bench.quality.scores import Score, score
@@ -30,7 +30,9 @@ async def run(
     async with AsyncExitStack() as stack:
         eyes = None
         if options.descriptions is Kind.ENGINE:
-            eyes = await stack.enter_async_context(_eyes(options.vision_engine))
+            engine = await stack.enter_async_context(_vision(options.vision_engine))
+            seen = options.cache and options.cache.with_name(f"{options.cache.name}.seen")
+            eyes = Eyes(engine, (await engine.model()).name, seen)
         for level in options.levels:
             for place in range(options.sequences):
                 series = sequence(first + place, level)
@@ -60,15 +62,15 @@ def _methods(options: argparse.Namespace, mind: Mind | None, place: int) -> Sequ
 
 
 async def _texts(
-    series: Series, kind: Kind, eyes: Engine | None, *, held_out: bool
+    series: Series, kind: Kind, eyes: Eyes | None, *, held_out: bool
 ) -> Mapping[str, str]:
     if eyes is not None:
-        return await descriptions.seen(series, eyes)
+        return await eyes.describe(series)
     return descriptions.told(series, kind, held_out=held_out)
 
 
 @asynccontextmanager
-async def _eyes(url: str | None) -> AsyncIterator[Engine]:
+async def _vision(url: str | None) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         if url is None:
             url = f"http://{(await stack.enter_async_context(parts.llama())).at}/v1"

@@ -20,7 +20,7 @@ SEEDS = range(100_000, 100_004)
 @pytest.fixture
 async def eyes():
     async with llama() as url, OpenAIEngine(url) as engine:
-        yield engine
+        yield descriptions.Eyes(engine, "aisle", None)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_easy_tasks_are_timed_by_the_smallest_models(eyes, language):
     scored = []
     for seed in SEEDS:
         series = sequence(seed, Level.EASY)
-        texts = await descriptions.seen(series, eyes)
+        texts = await eyes.describe(series)
         scored.append(scores.score(series, await ours.find(series, texts)))
     assert scores.f1(scored) >= 0.9
     assert median(off for it in scored for off in it.frames_off) <= 1
