@@ -58,6 +58,18 @@ def test_speech_has_segments_in_order_within_the_audio(ears, speech):
     assert all(type(at) is float for at in times)
 
 
+def test_a_sentence_after_a_long_silence_begins_where_it_is_said(ears):
+    said = np.concatenate(asyncio.run(decoded()))
+    said = said[16 * audio.SAMPLE_RATE_HZ : 20 * audio.SAMPLE_RATE_HZ]
+    silence = np.zeros(60 * audio.SAMPLE_RATE_HZ, np.float32)
+    parted = np.concatenate([said, silence, said])
+    segments = list(ears.transcribe(parted, Asked("en")).segments)
+    begin = (len(said) + len(silence)) / audio.SAMPLE_RATE_HZ
+    later = [it for it in segments if it.end_seconds > begin]
+    assert len(later) == len(segments) / 2
+    assert all(it.start_seconds > begin - 1 for it in later)
+
+
 def test_segments_have_words_without_spaces_around_them(ears, speech):
     for segment in ears.transcribe(speech, Asked("en")).segments:
         assert segment.text

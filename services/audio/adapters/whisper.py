@@ -11,6 +11,7 @@ import numpy as np
 
 from services.audio import agreement
 from services.audio.adapters.silero import SileroVoice
+from services.audio.adapters.whisper_times import gathered
 from services.audio.domain import Segment, Word, segment_of
 from services.audio.ports import Asked, Care, Heard
 from services.chassis.config import ConfigError
@@ -158,7 +159,7 @@ def _spoken(segments: Iterator[Any], language: str) -> Iterator[Segment]:
             ]
             # Batches come back in stretches of half a minute.
             for sentence in agreement.sentences(words):
-                yield segment_of(sentence, language)
+                yield segment_of(gathered(sentence), language)
 
 
 @contextmanager
