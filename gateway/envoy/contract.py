@@ -70,6 +70,19 @@ def rooms(contract: FileDescriptorSet) -> list[Room]:
     return sorted(found.values(), key=lambda room: room.name)
 
 
+def streamed_bodies(contract: FileDescriptorSet) -> list[str]:
+    """The path of every REST call whose body is sent on in parts, as it comes."""
+    return [
+        template
+        for file in contract.file
+        for service in file.service
+        for method in service.method
+        if method.client_streaming
+        for _, template, body in _bindings(method.options.Extensions[annotations_pb2.http])
+        if body
+    ]
+
+
 def bodies(contract: FileDescriptorSet) -> list[Body]:
     """Every REST call whose whole body is a message in JSON."""
     return [

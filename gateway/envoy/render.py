@@ -77,6 +77,7 @@ def render(config: GatewayConfig) -> str:
             ]
             for room in rooms
         },
+        streamed_bodies=contract.streamed_bodies(described),
         public_keys=config.public_keys(),
         sockets=[socket.path for socket in sockets()],
         lasting=[route for dialect in dialects() for route in dialect.routes if _lasts(route)],

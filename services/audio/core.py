@@ -121,14 +121,14 @@ class Audio:
                     yield each
 
     async def follow_sent(
-        self, messages: AsyncIterator[Chunk | End], wish: Wish
+        self, messages: AsyncIterator[Chunk | End], wish: Wish, *, field: str = "chunk"
     ) -> AsyncGenerator[Received | Reached | Segment | Transcription, None]:
         """Do as `follow` does with a recording that is sent in pieces, and tell of each how much
         has come. Raises as it does, and as `arriving.kept` does.
         """
         with self._place():
             await self._loaded(wish)
-            async with self._shelf.spool("chunk") as spool:
+            async with self._shelf.spool(field) as spool:
                 idle = self._bounds.idle_seconds
                 async for size in arriving.kept(messages, spool, idle_seconds=idle):
                     yield Received(size)

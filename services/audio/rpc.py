@@ -9,7 +9,7 @@ from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 
 from services.audio import wire
 from services.audio.core import Audio
-from services.audio.domain import Voicing
+from services.audio.domain import Received, Voicing
 from services.audio.live import Chunk, End
 from services.chassis import call
 from services.chassis.errors import InvalidInput
@@ -46,14 +46,20 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         return wire.upload_response_to_pb(made, model, words=request.words)
 
     async def TranscribeUploadStream(
-        self, request: pb.TranscribeUploadStreamRequest, context: Any
+        self, request_iterator: AsyncIterator[pb.TranscribeUploadStreamRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeUploadStreamResponse]:
-        """Transcribe a recording, and tell how far it is."""
-        following = self._core.follow(request.audio.data, wire.wish_from_pb(request))
+        """Transcribe a recording that an HTTP client sends, and tell how far it is."""
+        first = await anext(request_iterator, None)
+        if first is None:
+            raise InvalidInput.field("audio", "is missing", remedy="send a recording")
+        sent = _parts(first, request_iterator)
+        following = self._core.follow_sent(sent, wire.wish_from_pb(first), field="audio")
         async with aclosing(following) as told:
             async for each in told:
-                model = await self._core.model()
-                yield wire.followed_to_pb(each, model, words=request.words)
+                # The first answer decides the HTTP status, and what came may be no recording.
+                if not isinstance(each, Received):
+                    model = await self._core.model()
+                    yield wire.followed_to_pb(each, model, words=first.words)
 
     async def TranscribeRecording(
         self, request_iterator: AsyncIterator[pb.TranscribeRecordingRequest], context: Any
@@ -80,6 +86,17 @@ async def _settings(requests: AsyncIterator[Any], context: Any) -> Any:
             "settings", "is missing in the first message", remedy="send the settings first"
         )
     return first.settings
+
+
+async def _parts(
+    first: pb.TranscribeUploadStreamRequest,
+    further: AsyncIterator[pb.TranscribeUploadStreamRequest],
+) -> AsyncIterator[Chunk | End]:
+    yield Chunk(first.audio.data)
+    async for request in further:
+        yield Chunk(request.audio.data)
+    # An HTTP client that leaves in the middle cancels the call.
+    yield End()
 
 
 async def _messages(

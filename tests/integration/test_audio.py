@@ -17,7 +17,7 @@ from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
 from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.ports import Transcriber
-from services.chassis import client
+from services.chassis import client, limits
 from services.chassis.errors import InvalidInput
 from tests.doubles.audio_room import audio_room
 from tests.doubles.recordings import DIALOGUE, TRUTH, encoded, silence, tone
@@ -107,6 +107,53 @@ async def test_an_upload_without_audio_names_the_field(channel):
             pb_grpc.AudioServiceStub(channel).TranscribeUpload, pb.TranscribeUploadRequest()
         )
     assert [it.field for it in refused.value.violations] == ["audio"]
+
+
+async def follow(
+    channel: grpc.aio.Channel, *parts: bytes, language: str = "", words: bool = False
+) -> list[pb.TranscribeUploadStreamResponse]:
+    async def requests() -> AsyncIterator[pb.TranscribeUploadStreamRequest]:
+        for index, part in enumerate(parts):
+            asked = {} if index else {"language": language, "words": words}
+            yield pb.TranscribeUploadStreamRequest(audio=HttpBody(data=part), **asked)
+
+    method = pb_grpc.AudioServiceStub(channel).TranscribeUploadStream
+    return [it async for it in client.stream(method, requests())]
+
+
+async def test_a_film_larger_than_a_body_is_heard_from_its_parts(channel):
+    film = encoded(tone(2), "mp4", "aac", video=True)
+    # A camera writes the index last, after all its pictures.
+    index, pictures = film.index(b"moov") - 4, limits.BODY_BYTES + limits.MEBIBYTE
+    head = (pictures + 8).to_bytes(4, "big") + b"free"
+    film = film[:index] + head + bytes(pictures) + film[index:]
+    parts = [film[at : at + limits.MEBIBYTE] for at in range(0, len(film), limits.MEBIBYTE)]
+    *news, last = await follow(channel, *parts, language="en", words=True)
+    assert [it.WhichOneof("message") for it in news] == ["segment", "progress"]
+    assert last.final.transcript.segments[0] == news[0].segment
+    assert news[0].segment.words
+    assert news[1].progress.heard == last.final.transcript.duration
+
+
+@pytest.mark.parametrize(
+    ("parts", "language", "code"),
+    [
+        ((), "", "INVALID_INPUT"),
+        ((b"",), "", "AUDIO_EMPTY"),
+        ((b"not a recording", b"at all"), "", "AUDIO_UNREADABLE"),
+        ((encoded(tone(1)),), "tlh", "LANGUAGE_UNKNOWN"),
+        ((encoded(tone(1)),), "English", "CONTRACT_VIOLATION"),
+    ],
+    ids=["nothing", "empty", "garbage", "unknown-language", "malformed-language"],
+)
+async def test_a_bad_recording_in_parts_is_refused_as_a_whole_one_is(
+    channel, parts, language, code
+):
+    with pytest.raises(InvalidInput) as refused:
+        await follow(channel, *parts, language=language)
+    assert refused.value.code == code
+    assert refused.value.violations[0].field in {"audio", "language"}
+    assert (await follow(channel, encoded(tone(1))))[-1].final.transcript.text
 
 
 async def test_the_model_is_named_and_ready(channel):

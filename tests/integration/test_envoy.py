@@ -24,6 +24,7 @@ in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
 
 JOB = str(uuid.uuid4())
 UPLOAD = "/mesh.audio.v1.AudioService/TranscribeUpload"
+STREAM = "/mesh.audio.v1.AudioService/TranscribeUploadStream"
 CREATE, GET, LIST, WATCH = (
     f"/mesh.jobs.v1.JobService/{name}" for name in ("CreateJob", "GetJob", "ListJobs", "WatchJob")
 )
@@ -486,10 +487,9 @@ async def test_a_recording_may_take_longer_than_other_calls(
 
 
 async def test_how_far_a_recording_is_comes_as_server_sent_events(edge, http, mesh, received):
-    stream = "/mesh.audio.v1.AudioService/TranscribeUploadStream"
     name = "mesh.audio.v1.TranscribeUploadStreamResponse"
     gate = rooms.Gate()
-    mesh.answers[stream] = [
+    mesh.answers[STREAM] = [
         rooms.message(name, progress={"heard": {"seconds": 300}}),
         gate,
         rooms.message(name, final={"transcript": {"text": "hello"}}),
@@ -501,8 +501,29 @@ async def test_how_far_a_recording_is_comes_as_server_sent_events(edge, http, me
         assert json.loads(first.removeprefix(b"data: "))["progress"] == {"heard": "300s"}
         gate.opened.set()
         assert b"hello" in await answer.read()
-    [asked] = [call.requests[0] for call in received]
-    assert (asked.audio.data, asked.language) == (b"hours", "en")
+    [call] = received
+    assert b"".join(part.audio.data for part in call.requests) == b"hours"
+    assert call.requests[0].language == "en"
+
+
+async def test_a_recording_of_any_size_comes_through_in_parts(edge, http, received):
+    parts = [
+        bytes([at]) * limits.MEBIBYTE for at in range(limits.BODY_BYTES // limits.MEBIBYTE + 8)
+    ]
+
+    async def recording():
+        for part in parts:
+            yield part
+
+    asked = "language=en&words=true&hints=Ada&hints=Bo"
+    url = f"{edge.url}/mesh/v1/audio:transcribeStream?{asked}"
+    async with http.post(url, data=recording()) as answer:
+        assert answer.status == 200
+    [call] = received
+    assert b"".join(part.audio.data for part in call.requests) == b"".join(parts)
+    assert max(len(part.audio.data) for part in call.requests) <= 2 * limits.MEBIBYTE
+    first = call.requests[0]
+    assert (first.language, first.words, list(first.hints)) == ("en", True, ["Ada", "Bo"])
 
 
 async def test_health_and_reflection_are_not_for_the_world(channel):

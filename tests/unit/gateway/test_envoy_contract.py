@@ -27,6 +27,10 @@ def test_every_call_that_streams_in_either_way_is_known():
     }
 
 
+def test_the_body_of_a_call_whose_requests_stream_is_sent_on_in_parts():
+    assert contract.streamed_bodies(CONTRACT) == ["/mesh/v1/audio:transcribeStream"]
+
+
 def test_bodies_are_those_made_of_named_fields():
     bodies = {body.template: body for body in contract.bodies(CONTRACT)}
     assert bodies["/mesh/v1/jobs/{id}:retry"] == contract.Body(
