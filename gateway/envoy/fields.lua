@@ -1,4 +1,4 @@
--- Names the field that is wrong with a REST request, and refuses bodies that are packed.
+-- Names the field that is wrong with a REST request.
 --
 -- On the way in it refuses a JSON body that holds a field which its message does not have: Envoy's
 -- transcoder would drop it without a word. Above this file stand two tables made from the contract:
@@ -82,12 +82,6 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
-  -- How large a packed body is, only who unpacks it finds out. gRPC has a header of its own.
-  local packing = headers:get("content-encoding")
-  if packing and packing ~= "identity" then
-    handle:respond({[":status"] = "415"}, "")
-    return
-  end
   local message = message_of(headers:get(":method"), headers:get(":path"):match("^[^?]*"))
   local body = message and handle:body()
   if not body then return end

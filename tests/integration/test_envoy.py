@@ -298,6 +298,14 @@ async def test_a_packed_body_is_refused_unpacked(path, packing, edge, http, rece
     assert received == []
 
 
+async def test_a_body_that_says_that_it_is_not_packed_is_taken(edge, http, received):
+    headers = {"content-type": "image/jpeg", "content-encoding": "identity"}
+    upload = f"{edge.url}/mesh/v1/vision:describeUpload"
+    async with http.post(upload, data=b"pixels", headers=headers) as answer:
+        assert answer.status == 200
+    assert received
+
+
 BAD_JSON = {
     "cut": (b'{"type": ', "MALFORMED_REQUEST", "", "Unexpected end of string"),
     "no json": (b"type=caption_v1", "MALFORMED_REQUEST", "", "type=caption_v1"),
