@@ -175,6 +175,7 @@ async def test_a_cut_line_goes_on_where_it_was(channel):
     [
         ({"sample_rate_hz": 100}, errors.InvalidInput, "settings.sample_rate_hz"),
         ({"language": "tlh"}, errors.InvalidInput, "language"),
+        ({"language": "English"}, errors.InvalidInput, "in small letters, such as en"),
         ({"hints": [""]}, errors.InvalidInput, "settings.hints"),
         ({"session_id": "x"}, errors.InvalidInput, "resume_token"),
         ({"session_id": "x", "resume_token": "y"}, errors.NotFound, "no such session"),
