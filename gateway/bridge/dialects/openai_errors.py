@@ -34,6 +34,7 @@ _OURS: Final = (
     (re.compile(r"\bsampling\."), ""),
     (re.compile(r"^json_schema\b"), "response_format.json_schema.schema"),
     (re.compile(r"^(?:settings\.)?hints\b"), "prompt"),
+    (re.compile(r"^settings\."), ""),
 )  # fmt: skip
 """Our names of fields, and OpenAI's."""
 _AUDIO: Final = re.compile(r"^(?:audio|chunk)\b")

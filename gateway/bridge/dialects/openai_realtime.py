@@ -239,7 +239,10 @@ class RealtimeSession(Session):
             # Whatever comes would fare no better.
             self._waiting.clear()
             yield self._error(error)
-            yield Close(Code.TRY_AGAIN_LATER, "speech cannot be heard now; try again later")
+            if isinstance(error, errors.InvalidInput):
+                yield Close(Code.POLICY, str(error))
+            else:
+                yield Close(Code.TRY_AGAIN_LATER, "speech cannot be heard now; try again later")
         elif item:
             yield self._say(item.failed(error))
         elif not isinstance(error, errors.TimedOut):

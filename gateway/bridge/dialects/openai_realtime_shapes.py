@@ -2,11 +2,13 @@
 how the room is told. What the room does in its own way is told as it does it.
 """
 
+import re
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
 from mesh.audio.v1 import audio_service_pb2 as pb
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from gateway.bridge.dialects import openai_errors as wrong
 from gateway.bridge.dialects.openai_audio import Prompt, hints_of
@@ -18,6 +20,13 @@ PREFIX_MS: Final = 300
 SILENCE_MS: Final = 700
 """The pause after which the room takes an utterance to be over."""
 _THRESHOLD: Final = 0.5
+_LANGUAGE: Final = re.compile("[a-z]{2,3}")
+
+
+def _code(language: str | None) -> str | None:
+    if language and not _LANGUAGE.fullmatch(language):
+        raise PydanticCustomError("language", "must be an ISO 639-1 code in small letters: en")
+    return language
 
 
 class Pcm(wrong.Shape):
@@ -37,7 +46,7 @@ class Transcription(Prompt):
     """How speech is to be heard."""
 
     model: str | None = None
-    language: str | None = None
+    language: Annotated[str | None, AfterValidator(_code)] = None
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
 
 

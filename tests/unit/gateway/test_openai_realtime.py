@@ -376,6 +376,12 @@ def test_new_settings_amid_a_turn_of_the_clients_own_are_refused(manual):
             "model",
             "model_not_found",
         ),
+        (
+            '{"type": "session.update", "session": {"type": "transcription",'
+            ' "audio": {"input": {"transcription": {"language": "English"}}}}}',
+            "session.audio.input.transcription.language",
+            "invalid_value",
+        ),
     ],
 )
 def test_an_event_that_cannot_be_is_told_with_its_name_and_the_socket_stays(
@@ -407,6 +413,14 @@ def test_a_room_that_has_no_place_ends_the_socket(script):
     assert script.error["code"] == "rate_limit_exceeded"
     assert script.others[-1].code is Code.TRY_AGAIN_LATER
     assert len(script.calls) == 1
+
+
+def test_settings_that_the_room_refuses_end_the_socket_and_are_not_to_be_tried_again(script):
+    problem = "is not one that this model knows"
+    script.append().end(errors.InvalidInput.field("settings.language", problem))
+    error = script.error
+    assert (error["param"], error["message"]) == ("language", f"language: {problem}")
+    assert script.others[-1].code is Code.POLICY
 
 
 def test_a_client_that_was_silent_for_long_goes_on_when_it_likes(script):
