@@ -3,6 +3,7 @@ rule, and ours with a judge that knows the script.
 """
 
 import asyncio
+import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,8 @@ from services.jobs.pipelines.prompts import Prompt, line
 from services.jobs.pipelines.session_prompts import Act
 
 _AT_ONCE: Final = 2
+_ALIKE: Final = 0.7
+"""Of the letters of a sentence that was misheard, so many at least are as they were said."""
 _MOST_WORDS: Final = 512
 """The tokens of an answer in words: as the original's default."""
 
@@ -117,7 +120,9 @@ class _Asker:
 
 
 class Perfect:
-    """Knows what each sentence does, by its words: the ceiling of the method on a script."""
+    """Knows what each sentence does, though some words of it were misheard: the ceiling of the
+    method on a script.
+    """
 
     def __init__(self, script: Script) -> None:
         self.cost = Cost()
@@ -129,18 +134,24 @@ class Perfect:
     async def extract(self, turns: Turns, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer by the script."""
         question = turns[-1][1]
-        text = question.rpartition("Line: ")[2]
+        text = self._meant(question.rpartition("Line: ")[2])
+        asked = self._meant(question.partition("\n")[0].removeprefix("Question: "))
         act = self._acts.get(text, Act.OTHER)
         answers: dict[str, Any] = {
             "act": act,
             "holds": act is not Act.OTHER and session_prompts.CLAIMS[act] in question,
-            "answered": question.partition("\n")[0].removeprefix("Question: ") not in self._open,
+            "answered": asked not in self._open,
             "title": text[:80],
             "owner": next((it.owner for it in self._points if it.text in text), ""),
             "steps": [],
             "severity": "medium",
         }
         return {it: answers[it] for it in schema["properties"]}
+
+    def _meant(self, heard: str) -> str:
+        if heard in self._acts:
+            return heard
+        return next(iter(difflib.get_close_matches(heard, self._acts, 1, _ALIKE)), heard)
 
 
 @dataclass

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -106,3 +107,14 @@ async def test_the_rule_goes_by_cues():
         Found(Kind.ACTION, f"Tom, please {TASK}.", "Tom"),
         Found(Kind.RISK, "The ladder might break."),
     ]
+
+
+async def test_a_perfect_judge_knows_what_was_meant_by_what_was_misheard():
+    made = hearing.read(SAID)
+    heard = [
+        replace(it, text=it.text.replace("freezers", "frieses")) for it in made.transcript.segments
+    ]
+    misheard = replace(made, transcript=replace(made.transcript, segments=tuple(heard)))
+    answer = await Ceiling().find(misheard)
+    assert [(it.kind, it.owner) for it in answer.found] == [(Kind.RISK, ""), (Kind.ACTION, "Tom")]
+    assert "frieses" in answer.found[1].text
