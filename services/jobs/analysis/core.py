@@ -52,7 +52,7 @@ class Asker(Protocol):
 async def findings(transcript: Transcript, asker: Asker) -> Findings:
     """Find decisions, open questions, action items and risks. The summary is left empty."""
     said = sentences(transcript)
-    acts = await asker.each("act", prompts.ACT_V1, [prompts.said(it.text) for it in said])
+    acts = await asker.each("act", prompts.ACT_V2, [prompts.said(it.text) for it in said])
     claims = [
         (place, Act(act)) for place, act in enumerate(acts) if act is not None and act != Act.OTHER
     ]

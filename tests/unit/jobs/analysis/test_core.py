@@ -106,7 +106,7 @@ async def test_hostile_speech_stays_one_line_of_data(hostile):
         asked = turns[-1][1]
         assert all(it.startswith(("Line: ", "Claim: ", "Before: ")) for it in asked.splitlines())
         assert hostile.splitlines()[0] not in turns[0][1]
-    acts = [turns for turns in asker.turns if turns[0][1] == session_prompts.ACT_V1.system]
+    acts = [turns for turns in asker.turns if turns[0][1] == session_prompts.ACT_V2.system]
     assert all(len(turns[-1][1].splitlines()) == 1 for turns in acts)
 
 
