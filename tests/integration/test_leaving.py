@@ -1,5 +1,5 @@
-"""Clients that leave before they are answered, of every dialect that asks the vision room's model:
-through the real Envoy, with the double of an engine.
+"""Clients that leave before they are answered, of REST and of every dialect that asks the vision
+room's model: through the real Envoy, with the double of an engine.
 """
 
 import asyncio
@@ -40,6 +40,11 @@ ROUTES = {
     "/caption": lambda: {"data": form()},
     "/vision/frame": lambda: {"data": form()},
     "/vision/frame_b64": lambda: {"json": {"image_b64": TEXT}},
+    "/mesh/v1/vision:generate": lambda: {
+        "json": {"messages": [{"role": "ROLE_USER", "parts": [{"text": "What?"}]}]}
+    },
+    "/mesh/v1/vision:describe": lambda: {"json": {"image": {"data": TEXT}}},
+    "/mesh/v1/vision:describeUpload": lambda: {"data": scene_png()},
     "/v1/chat/completions": lambda: {"json": {"model": "default", "messages": [SEEN]}},
 }
 
@@ -55,7 +60,9 @@ async def http(engine, tmp_path_factory) -> AsyncIterator[aiohttp.ClientSession]
     async with (
         vision_room(engine.url, engine_calls=1, engine_waiting=0, release_at=0) as vision,
         bridging(vision) as bridge,
-        edge.running(tmp_path_factory.mktemp("edge"), {"bridge": bridge}) as outside,
+        edge.running(
+            tmp_path_factory.mktemp("edge"), {"bridge": bridge, "vision": vision}
+        ) as outside,
         aiohttp.ClientSession(outside.url) as session,
     ):
         yield session
