@@ -6,6 +6,7 @@ Its clients expect a `confidence`, which is the original's constant: no model of
 sure it is. What the mesh does not know of its model is null.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Final, Literal
 
@@ -117,15 +118,15 @@ def describe(request: Request) -> Conversation:
 
 
 def describe_file(request: Request) -> Conversation:
-    """Answer a prompt, which stands in the query, about a file."""
+    """Answer a prompt, which stands in the query or beside the file, about a file."""
     file = fastapi.form_of(fastapi.File, request).file
-    return (yield from _describe(file, fastapi.query_of(Wanted, request)))
+    return (yield from _describe(file, _beside(Wanted, request)))
 
 
 def caption(request: Request) -> Conversation:
     """Write a caption under a file."""
     file = fastapi.form_of(fastapi.File, request).file
-    length = fastapi.query_of(Captioning, request).length
+    length = _beside(Captioning, request).length
     asked = pb.DescribeRequest(image=image_pb2.Image(data=file), length=_LENGTHS[length])
     told: pb.DescribeResponse = yield Ask("VisionService", "Describe", asked)
     return fastapi.told(
@@ -144,6 +145,16 @@ def refuse(error: MeshError) -> Response:
     for ours, theirs in _FIELDS.items():
         told = told.replace(ours, theirs)
     return fastapi.refuse(error, told)
+
+
+def _beside(model: type[fastapi.Model], request: Request) -> fastapi.Model:
+    """Read the query, where the original looks alone, and what only the form says."""
+    said = {
+        name: value.decode(errors="replace")
+        for name, value in request.form.items()
+        if name in model.model_fields and value and isinstance(value, bytes)
+    }
+    return fastapi.query_of(model, replace(request, query={**said, **request.query}))
 
 
 def _describe(data: bytes, wanted: Wanted) -> Conversation:

@@ -68,6 +68,15 @@ def post(path, request, *answers):
             "What?",
             (9, 0.5, 1),
         ),
+        (
+            "/describe/file",
+            Request(
+                form=FILE | {"prompt": b"What?", "max_tokens": b"9", "top_p": b"", "x": [b"y"]},
+                query={"max_tokens": "7"},
+            ),
+            "What?",
+            (7, 0.7, 0.9),
+        ),
     ],
 )
 def test_a_picture_is_described_as_it_was_asked(path, request_, prompt, sampling):
@@ -99,15 +108,17 @@ def test_a_picture_is_described_as_it_was_asked(path, request_, prompt, sampling
 
 
 @pytest.mark.parametrize(
-    ("query", "length", "asked"),
+    ("query", "form", "length", "asked"),
     [
-        ({}, "normal", pb.DESCRIPTION_LENGTH_NORMAL),
-        ({"length": "normal"}, "normal", pb.DESCRIPTION_LENGTH_NORMAL),
-        ({"length": "short"}, "short", pb.DESCRIPTION_LENGTH_SHORT),
+        ({}, {}, "normal", pb.DESCRIPTION_LENGTH_NORMAL),
+        ({"length": "normal"}, {"length": b"short"}, "normal", pb.DESCRIPTION_LENGTH_NORMAL),
+        ({"length": "short"}, {}, "short", pb.DESCRIPTION_LENGTH_SHORT),
+        ({}, {"length": b"short"}, "short", pb.DESCRIPTION_LENGTH_SHORT),
     ],
 )
-def test_a_caption_is_as_long_as_it_was_asked(query, length, asked):
-    (ask,), status, told = post("/caption", Request(form=FILE, query=query), description())
+def test_a_caption_is_as_long_as_it_was_asked(query, form, length, asked):
+    sent = Request(form=FILE | form, query=query)
+    (ask,), status, told = post("/caption", sent, description())
     assert (ask.service, ask.method) == ("VisionService", "Describe")
     assert (ask.request.image.data, ask.request.prompt) == (b"pixels", "")
     assert ask.request.length == asked
