@@ -4,7 +4,7 @@ speech is read from a folder that is not in the repository: `bench/README.md` sa
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.core import Audio
 from services.audio.domain import SpeakerTurn, Wish
-from services.audio.ports import Asked, Diarizer, Heard
+from services.audio.ports import Diarizer, Heard, Stretch
 from services.audio.sessions import Bounds
 from services.media import audio
 from services.media.audio import Samples
@@ -45,13 +45,12 @@ class Timed(WhisperTranscriber):
         super().__init__(*given, **options)
         self.passes: list[float] = []
 
-    def transcribe(self, samples: Samples, asked: Asked) -> Heard:
-        """Hear at once, so that the time of it is known."""
+    def hear(self, stretches: Sequence[Stretch]) -> Sequence[Heard]:
+        """Note how long a pass takes, of however many."""
         started = time.perf_counter()
-        heard = super().transcribe(samples, asked)
-        segments = list(heard.segments)
+        heard = super().hear(stretches)
         self.passes.append(time.perf_counter() - started)
-        return Heard(heard.language, iter(segments))
+        return heard
 
 
 @asynccontextmanager

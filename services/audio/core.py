@@ -43,6 +43,8 @@ SIGN_SECONDS: Final = 10.0
 _LOADING: Final = timedelta(seconds=2)
 _TURN_SECONDS: Final = 0.5
 """After so long a recording lets others go first; a batch that has begun is longer."""
+_PATIENCE_SECONDS: Final = 5.0
+"""How long who speaks live goes before a recording that waits."""
 
 
 class Audio:
@@ -66,7 +68,7 @@ class Audio:
         self._decode_seconds = decode_seconds
         self._bounds = bounds or Bounds()
         self._clock = clock or SystemClock()
-        self._turns = Turns()
+        self._turns = Turns(transcriber.hear, most=transcriber.most_together, clock=self._clock)
         self._sessions = Sessions(self._bounds, self._turns, self._session)
 
     async def __aenter__(self) -> Self:
@@ -260,7 +262,7 @@ class Audio:
             return False
 
         try:
-            while await self._turns.take(listen, since=self._clock.monotonic()):
+            while await self._turns.take(listen, since=self._clock.monotonic() + _PATIENCE_SECONDS):
                 pass
         finally:
             stopped.set()

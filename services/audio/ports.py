@@ -37,6 +37,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Up to half a minute of audio that is heard in one pass."""
+
+    samples: Samples
+    asked: Asked
+    """With the care of a pass that somebody waits for, not `BULK`."""
+
+
+@dataclass(frozen=True)
 class Heard:
     """What a model hears in a stretch of audio."""
 
@@ -61,6 +70,8 @@ class Transcriber(Protocol):
     """What runs the model, such as `whisper`."""
     name: str
     """The model's name."""
+    most_together: int
+    """How many stretches are heard together at most; one, where it saves nothing."""
 
     def load(self) -> None:
         """Make ready; called once, before anything else. Raises `Unavailable`."""
@@ -74,6 +85,14 @@ class Transcriber(Protocol):
         """Hear a stretch of a few minutes at most, word by word.
 
         Silence has no segments. Raises `Unavailable`, here or while the segments are read.
+        """
+        ...
+
+    def hear(self, stretches: Sequence[Stretch]) -> Sequence[Heard]:
+        """Hear several stretches together, in their order, each as if it were alone: whatever
+        language, hints and context the others have.
+
+        Silence has no segments. Raises `Unavailable`.
         """
         ...
 

@@ -6,15 +6,15 @@ long because its streams and its own life meet in one state, which has to be rea
 import asyncio
 import logging
 import secrets
-import threading
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from services.audio import speakers
-from services.audio.domain import Transcript, Word
+from services.audio.domain import Transcript
 from services.audio.hearing import Hearing, Window
 from services.audio.live import (
     Acknowledged,
@@ -25,7 +25,7 @@ from services.audio.live import (
     Told,
     Whole,
 )
-from services.audio.ports import Diarization, Heard, Transcriber, Voice
+from services.audio.ports import Diarization, Heard, Stretch, Transcriber, Voice
 from services.audio.turns import Turns
 from services.chassis import limits
 from services.chassis.clock import Clock
@@ -78,7 +78,7 @@ class Session:
         *,
         transcriber: Transcriber,
         diarization: Diarization | None = None,
-        turns: Turns,
+        turns: Turns[Stretch, Heard],
         clock: Clock,
     ) -> None:
         self.id = secrets.token_urlsafe(12)
@@ -95,11 +95,14 @@ class Session:
         self._clock = clock
         self._hearing = Hearing(opening.wish)
         self._inbox: list[Samples] = []
+        self._stalled = False
+        """Whether no audio has come for a while."""
         self._last_turn = clock.monotonic()
         self._ear: speech.Ear | None = None
         self._ending: asyncio.Task[None] | None = None
         self._complete = False
         self._arrived = Pulse()
+        self._judged = asyncio.Event()
         self._heard = Pulse()
 
     @property
@@ -257,37 +260,60 @@ class Session:
 
     async def _hear(self) -> None:
         voice = await asyncio.to_thread(self._transcriber.voice)
-        while not self.failure:
-            fresh = await self._has_fresh()
-            await self._judge(voice)
-            if self._complete and not self._inbox:
-                self._hearing.end()
-            if window := self._hearing.window(stalled=not fresh):
-                await self._pass(window)
-            elif self._hearing.is_ended:
-                transcript = self._hearing.transcript
-                self.final = await speakers.told_apart(transcript, self._diarization)
-                return
-            self._heard.beat()
-
-    async def _has_fresh(self) -> bool:
+        judging = asyncio.create_task(self._judge(voice))
         try:
-            async with asyncio.timeout(_STALL_SECONDS):
-                while not self._is_due:
-                    await self._arrived.wait()
-        except TimeoutError:
-            return False
+            while not self.failure:
+                self._stalled = not await self._has_fresh(judging)
+                if self._window():
+                    await self._pass()
+                elif self._hearing.is_ended:
+                    transcript = self._hearing.transcript
+                    self.final = await speakers.told_apart(transcript, self._diarization)
+                    return
+                self._heard.beat()
+        finally:
+            judging.cancel()
+            await asyncio.gather(judging, return_exceptions=True)
+
+    async def _has_fresh(self, judging: asyncio.Task[None]) -> bool:
+        """Wait for audio that was judged, but not for long. Raises what judging failed of."""
+        if not judging.done() and not self._hearing.is_behind:
+            try:
+                async with asyncio.timeout(_STALL_SECONDS):
+                    await self._judged.wait()
+            except TimeoutError:
+                return False
+        self._judged.clear()
+        if judging.done():
+            judging.result()
         return True
+
+    async def _judge(self, voice: Voice) -> None:
+        """Tell voices from silence in what arrives, while passes wait and work too."""
+        try:
+            while not self.failure:
+                if not self._is_due:
+                    await self._arrival()
+                if self._inbox:
+                    await self._judge_inbox(voice)
+                elif self._complete:
+                    self._hearing.end()
+                    return
+        finally:
+            self._judged.set()
 
     @property
     def _is_due(self) -> bool:
-        if self._complete or self.failure or self._hearing.is_behind:
-            return True
-        return self._inbox_seconds >= _BATCH_SECONDS
+        return bool(self._complete or self.failure) or self._inbox_seconds >= _BATCH_SECONDS
 
-    async def _judge(self, voice: Voice) -> None:
-        if not self._inbox:
-            return
+    async def _arrival(self) -> None:
+        # What little there is waits for more, but not for ever.
+        seconds = _STALL_SECONDS / 2 if self._inbox else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._arrived.wait()
+
+    async def _judge_inbox(self, voice: Voice) -> None:
         samples, self._inbox = np.concatenate(self._inbox), []
         if self._diarization:
             self._diarization.feed(samples)
@@ -299,23 +325,23 @@ class Session:
                 remedy="open a new session",
                 code="AUDIO_TOO_LONG",
             )
+        self._judged.set()
+        self._heard.beat()
 
-    async def _pass(self, window: Window) -> None:
-        stopped = threading.Event()
+    async def _pass(self) -> None:
+        window: Window | None = None
 
-        def listen() -> tuple[Heard, list[Word], float]:
-            started = self._clock.monotonic()
-            heard, words = self._transcriber.transcribe(window.samples, window.asked), list[Word]()
-            for segment in heard.segments:
-                if stopped.is_set():
-                    break
-                words += segment.words
-            return heard, words, self._clock.monotonic() - started
+        def offer() -> Stretch | None:
+            # What arrived while it waited for its turn is heard too: that saves a pass.
+            nonlocal window
+            window = self._window()
+            return Stretch(window.samples, window.asked) if window else None
 
-        try:
-            heard, words, seconds = await self._turns.take(listen, since=self._last_turn)
-        finally:
-            stopped.set()
-        self._turns.note(seconds)
-        self._last_turn = self._clock.monotonic()
-        self._hearing.heard(window, heard.language, words)
+        heard = await self._turns.join(offer, since=self._last_turn)
+        if heard and window:
+            self._last_turn = self._clock.monotonic()
+            words = [word for segment in heard.segments for word in segment.words]
+            self._hearing.heard(window, heard.language, words)
+
+    def _window(self) -> Window | None:
+        return None if self.failure else self._hearing.window(stalled=self._stalled)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.audio.live import Chunk, End, Opening, Ready, Resumption, Told
+from services.audio.ports import Heard, Stretch
 from services.audio.session import Session, Stream
 from services.audio.turns import Turns
 from services.chassis.errors import (
@@ -55,7 +56,10 @@ class Sessions:
     """Opens, keeps and forgets sessions."""
 
     def __init__(
-        self, bounds: Bounds, turns: Turns, make: Callable[[Opening, str], Session]
+        self,
+        bounds: Bounds,
+        turns: Turns[Stretch, Heard],
+        make: Callable[[Opening, str], Session],
     ) -> None:
         self._bounds = bounds
         self._turns = turns

@@ -8,7 +8,8 @@ import pytest
 
 from sensorium.weights import store
 from services.audio.adapters.whisper import WhisperTranscriber
-from services.audio.ports import VOICE_FRAME, Asked, Care, Transcriber
+from services.audio.domain import Segment
+from services.audio.ports import VOICE_FRAME, Asked, Care, Stretch, Transcriber
 from services.media import audio
 from tests.doubles import recordings
 from tests.doubles.transcriber_fake import FakeTranscriber
@@ -130,6 +131,50 @@ def test_silence_costs_no_words_whatever_the_care(ears, care):
 def test_hints_and_context_are_taken(ears, speech):
     asked = Asked("en", hints=("paint shelf", "aisle"), context="Let us begin.")
     assert list(ears.transcribe(speech, asked).segments)
+
+
+def neighbours(speech: audio.Samples) -> list[Stretch]:
+    """Stretches of several speakers, some of which share a batch and some of which cannot."""
+    first, second, all_of_it = (speech[: it * audio.SAMPLE_RATE_HZ] for it in (3, 4, 9))
+    hints, context = ("shelf", "paint"), "Good morning. Let us begin with what is new today."
+    return [
+        Stretch(first, Asked("en", care=Care.QUICK)),
+        Stretch(recordings.silence(2), Asked("", care=Care.QUICK)),
+        Stretch(second, Asked("", care=Care.QUICK)),
+        Stretch(first, Asked("de", care=Care.QUICK)),
+        Stretch(all_of_it, Asked("en", hints, context, Care.QUICK)),
+        Stretch(second, Asked("en", care=Care.CLOSING)),
+        Stretch(first, Asked("en", care=Care.CLOSING)),
+    ]
+
+
+def test_stretches_are_heard_together_as_each_is_alone(ears, speech):
+    assert ears.most_together >= 1
+    stretches = neighbours(speech)
+    together = ears.hear(stretches)
+    assert len(together) == len(stretches)
+    for stretch, heard in zip(stretches, together, strict=True):
+        (alone,) = ears.hear([stretch])
+        assert heard.language == alone.language
+        found, expected = list(heard.segments), list(alone.segments)
+        assert [it.text for it in found] == [it.text for it in expected]
+        times, known = ([at for it in each for at in spans(it)] for each in (found, expected))
+        assert times == pytest.approx(known, abs=0.05)
+
+
+def spans(segment: Segment) -> list[float]:
+    return [at for it in segment.words for at in (it.start_seconds, it.end_seconds)]
+
+
+def test_no_stretches_are_no_answers(ears):
+    assert list(ears.hear([])) == []
+
+
+def test_more_hints_than_a_model_can_hold_do_no_harm(ears, speech):
+    hints = tuple(f"{number} names of one hundred letters" for number in range(64))
+    asked = Asked("en", hints, "And this was said before. " * 40, Care.QUICK)
+    (heard,) = ears.hear([Stretch(speech, asked)])
+    assert list(heard.segments)
 
 
 def test_a_voice_is_told_from_silence_frame_by_frame(ears, speech):

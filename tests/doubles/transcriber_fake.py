@@ -1,11 +1,11 @@
 """A `Transcriber` that hears loudness: every loud stretch is a segment, and nothing is loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from services.audio.domain import Segment, Word, segment_of
-from services.audio.ports import VOICE_FRAME, Asked, Heard
+from services.audio.ports import VOICE_FRAME, Asked, Heard, Stretch
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
 FRAME = SAMPLE_RATE_HZ // 10
@@ -14,6 +14,7 @@ FRAME = SAMPLE_RATE_HZ // 10
 class FakeTranscriber:
     engine = "fake"
     name = "fake-ears"
+    most_together = 4
 
     def load(self) -> None:
         pass
@@ -25,6 +26,9 @@ class FakeTranscriber:
         stretches = list(_loud_stretches(samples))
         language = asked.language or ("en" if stretches else "")
         return Heard(language, (_segment(it, language) for it in stretches))
+
+    def hear(self, stretches: Sequence[Stretch]) -> Sequence[Heard]:
+        return [self.transcribe(it.samples, it.asked) for it in stretches]
 
     def voice(self) -> "FakeVoice":
         return FakeVoice()

@@ -2,38 +2,33 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 import numpy as np
 
 from services.audio import agreement
 from services.audio.adapters.silero import SileroVoice
 from services.audio.adapters.whisper_times import gathered
+from services.audio.adapters.whisper_windows import FRAMES_PER_SECOND, Windows, frames_for
 from services.audio.domain import Segment, Word, segment_of
-from services.audio.ports import Asked, Care, Heard
+from services.audio.ports import Asked, Care, Heard, Stretch
 from services.chassis.config import ConfigError
 from services.chassis.errors import Unavailable
-from services.media.audio import SAMPLE_RATE_HZ, Samples
+from services.media.audio import Samples
 
 _log = logging.getLogger(__name__)
 
 _BATCH: Final = 4
 """Stretches of half a minute heard at once. More cost a processor no less, and block it longer."""
-_FRAMES_PER_SECOND: Final = 100
-_WHOLE_FRAMES: Final = 3_000
-_LEAST_FRAMES: Final = 1_000
-_TAIL_SECONDS: Final = 3.0
-"""The silence after a short window: with less, the model does not stop in time, and errs more."""
+_TOGETHER: Final = 4
+"""Windows of live speech heard at once: two cost three quarters of what they cost one by one, and
+four two thirds.
+"""
 _BATCHED: Final = 3
 """The dimensions of features that stand for several windows."""
-_TOKENS_PER_SECOND: Final = 6
-"""Nobody speaks more; a model that loops would."""
-_SPARE_TOKENS: Final = 16
-_TEMPERATURES: Final = (0.0, 0.4)
-"""A text that repeats itself is tried once more, not five times: somebody waits for it."""
 _FILES: Final = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
 
 
@@ -41,6 +36,7 @@ class WhisperTranscriber:
     """Runs one Whisper model in CTranslate2's format."""
 
     engine = "whisper"
+    most_together = _TOGETHER
 
     def __init__(self, folder: Path, *, device: str, compute_type: str, threads: int) -> None:
         missing = [pattern for pattern in _FILES if not any(folder.glob(pattern))]
@@ -71,6 +67,7 @@ class WhisperTranscriber:
             self._encode = self._whisper.encode
             self._whisper.encode = self._encode_window
             self._batches = faster_whisper.BatchedInferencePipeline
+            self._windows = Windows(self._whisper)
 
     def languages(self) -> frozenset[str]:
         """The languages that the model was trained on: `en` alone for an English one."""
@@ -78,12 +75,33 @@ class WhisperTranscriber:
 
     def transcribe(self, samples: Samples, asked: Asked) -> Heard:
         """Hear a stretch of audio; only what sounds like a voice costs a pass of the model."""
+        if asked.care is not Care.BULK:
+            return self.hear([Stretch(samples, asked)])[0]
         with _told("the speech model failed"):
             if not self._is_spoken(samples, asked):
                 return Heard(asked.language, iter(()))
-            self._window_frames = _frames_of(samples, asked.care)
-            segments, info = self._asked(samples, asked)
-        return Heard(info.language, _spoken(iter(segments), info.language))
+            # One for each: it keeps what it heard last, and recordings take turns at it.
+            segments, info = self._batches(self._whisper).transcribe(
+                samples,
+                batch_size=_BATCH,
+                language=asked.language or None,
+                hotwords=", ".join(asked.hints) or None,
+                initial_prompt=asked.context or None,
+                # They cost a twentieth. Without nobody would know when a sentence ends.
+                word_timestamps=True,
+            )
+        return Heard(info.language, _spoken(segments, info.language))
+
+    def hear(self, stretches: Sequence[Stretch]) -> Sequence[Heard]:
+        """Hear stretches of live speech together; silence costs nothing."""
+        with _told("the speech model failed"):
+            heard = [Heard(it.asked.language, iter(())) for it in stretches]
+            spoken = [place for place, it in enumerate(stretches) if self._has_voice(it.samples)]
+            answers = self._windows.hear([stretches[place] for place in spoken])
+        for place, (language, words) in zip(spoken, answers, strict=True):
+            sentences = agreement.sentences(words)
+            heard[place] = Heard(language, (segment_of(it, language) for it in sentences))
+        return heard
 
     def voice(self) -> SileroVoice:
         """Begin to listen for voices in a stream."""
@@ -92,61 +110,24 @@ class WhisperTranscriber:
     def _is_spoken(self, samples: Samples, asked: Asked) -> bool:
         # Batches look for voices themselves, which costs a twentieth of all. But asked about
         # silence, the model would pay a whole pass to make up a language.
-        if asked.care is Care.BULK and asked.language and len(samples):
-            return True
-        return bool(len(samples) and self._vad.get_speech_timestamps(samples))
+        return bool(asked.language and len(samples)) or self._has_voice(samples)
 
-    def _asked(self, samples: Samples, asked: Asked) -> tuple[Any, Any]:
-        options: dict[str, Any] = {
-            "language": asked.language or None,
-            "hotwords": ", ".join(asked.hints) or None,
-            "initial_prompt": asked.context or None,
-            # They cost a twentieth, as the model's own marks of time do, and are closer. Without
-            # either nobody would know when a sentence ends.
-            "word_timestamps": True,
-        }
-        match asked.care:
-            case Care.QUICK:
-                most = int(len(samples) / SAMPLE_RATE_HZ * _TOKENS_PER_SECOND) + _SPARE_TOKENS
-                return self._whisper.transcribe(  # type: ignore[no-any-return]
-                    samples, beam_size=1, temperature=0, max_new_tokens=most, **options
-                )
-            case Care.CLOSING:
-                return self._whisper.transcribe(  # type: ignore[no-any-return]
-                    samples, temperature=_TEMPERATURES, **options
-                )
-            case Care.BULK:
-                # One for each: it keeps what it heard last, and recordings take turns at it.
-                return self._batches(self._whisper).transcribe(  # type: ignore[no-any-return]
-                    samples, batch_size=_BATCH, **options
-                )
-            case _:
-                assert_never(asked.care)
+    def _has_voice(self, samples: Samples) -> bool:
+        return bool(len(samples) and self._vad.get_speech_timestamps(samples))
 
     def _encode_window(self, features: Any) -> Any:
         # Whisper's encoder is made for 30 s, which everything shorter is filled up to with zeros;
         # most of what a pass over a few seconds costs is spent on them. So too of what is left of
         # a recording after its whole windows.
-        batched = np.ndim(features) == _BATCHED
-        frames = _filled_frames(features) if batched else self._window_frames
-        return self._encode(features[..., :frames])
-
-
-def _frames_of(samples: Samples, care: Care) -> int:
-    if care is not Care.QUICK:
-        return _WHOLE_FRAMES
-    return _window_of(len(samples) / SAMPLE_RATE_HZ)
+        if np.ndim(features) == _BATCHED:
+            features = features[..., : _filled_frames(features)]
+        return self._encode(features)
 
 
 def _filled_frames(features: Any) -> int:
     """What a batch of windows needs, the longest of which may be shorter than 30 s."""
     filled = np.flatnonzero(np.any(features, axis=(0, 1)))
-    return _window_of((filled[-1] + 1) / _FRAMES_PER_SECOND if len(filled) else 0.0)
-
-
-def _window_of(seconds: float) -> int:
-    frames = int((seconds + _TAIL_SECONDS) * _FRAMES_PER_SECOND)
-    return min(_WHOLE_FRAMES, max(_LEAST_FRAMES, frames))
+    return frames_for((filled[-1] + 1) / FRAMES_PER_SECOND if len(filled) else 0.0)
 
 
 def _spoken(segments: Iterator[Any], language: str) -> Iterator[Segment]:
