@@ -314,10 +314,12 @@ class Session:
                 await self._arrived.wait()
 
     async def _judge_inbox(self, voice: Voice) -> None:
-        samples, self._inbox = np.concatenate(self._inbox), []
+        count, samples = len(self._inbox), np.concatenate(self._inbox)
         if self._diarization:
             self._diarization.feed(samples)
-        self._hearing.feed(samples, await asyncio.to_thread(voice.feed, samples))
+        judged = await asyncio.to_thread(voice.feed, samples)
+        del self._inbox[:count]  # Until now it counts as waiting.
+        self._hearing.feed(samples, judged)
         if self._hearing.seconds > limits.AUDIO_SECONDS:
             raise InvalidInput.field(
                 "chunk",
