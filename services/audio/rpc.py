@@ -1,8 +1,8 @@
 """The audio service as gRPC sees it: requests to the core, its answers back."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1 import audio_service_pb2_grpc as pb_grpc
@@ -11,10 +11,8 @@ from services.audio import wire
 from services.audio.core import Audio
 from services.audio.domain import Received, Voicing
 from services.audio.live import Chunk, End
-from services.chassis import call
+from services.chassis import call, opening
 from services.chassis.errors import InvalidInput
-
-Request = TypeVar("Request")
 
 
 class AudioServicer(pb_grpc.AudioServiceServicer):
@@ -27,10 +25,10 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         self, request_iterator: AsyncIterator[pb.TranscribeRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeResponse]:
         """Transcribe while the audio arrives."""
-        settings = await _settings(request_iterator, context)
+        settings = await opening.settings(request_iterator, context)
         asked, words = wire.settings_from_pb(settings), settings.words
         wanted = settings.voice_activity
-        messages = _messages(request_iterator, wire.message_from_pb)
+        messages: AsyncIterator[Chunk | End] = opening.rest(request_iterator, wire.message_from_pb)
         stream = self._core.listen(asked, call.current().tenant, messages)
         async with aclosing(stream) as told:
             async for each in told:
@@ -65,8 +63,8 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
         self, request_iterator: AsyncIterator[pb.TranscribeRecordingRequest], context: Any
     ) -> AsyncIterator[pb.TranscribeRecordingResponse]:
         """Transcribe a recording that is sent in pieces, and tell how far it is."""
-        settings = await _settings(request_iterator, context)
-        sent = _messages(request_iterator, wire.piece_from_pb)
+        settings = await opening.settings(request_iterator, context)
+        sent: AsyncIterator[Chunk | End] = opening.rest(request_iterator, wire.piece_from_pb)
         async with aclosing(self._core.follow_sent(sent, wire.wish_from_pb(settings))) as told:
             async for each in told:
                 model = await self._core.model()
@@ -75,17 +73,6 @@ class AudioServicer(pb_grpc.AudioServiceServicer):
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         """Tell which model answers."""
         return pb.GetModelResponse(model=wire.model_to_pb(await self._core.model()))
-
-
-async def _settings(requests: AsyncIterator[Any], context: Any) -> Any:
-    # A client writes nothing before it knows that it is let in.
-    await context.send_initial_metadata(())
-    first = await anext(requests, None)
-    if first is None or not first.HasField("settings"):
-        raise InvalidInput.field(
-            "settings", "is missing in the first message", remedy="send the settings first"
-        )
-    return first.settings
 
 
 async def _parts(
@@ -97,15 +84,3 @@ async def _parts(
         yield Chunk(request.audio.data)
     # An HTTP client that leaves in the middle cancels the call.
     yield End()
-
-
-async def _messages(
-    requests: AsyncIterator[Request], read: Callable[[Request], Chunk | End | None]
-) -> AsyncIterator[Chunk | End]:
-    async for request in requests:
-        message = read(request)
-        if message is None:
-            raise InvalidInput.field(
-                "settings", "may only come first", remedy="open another stream for other settings"
-            )
-        yield message

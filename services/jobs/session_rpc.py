@@ -8,7 +8,7 @@ import grpc.aio
 from mesh.jobs.v1 import session_service_pb2 as pb
 from mesh.jobs.v1 import session_service_pb2_grpc as pb_grpc
 
-from services.chassis.errors import InvalidInput
+from services.chassis import opening
 from services.jobs import wire
 from services.jobs.sessions.core import Sessions
 from services.jobs.sessions.live import Chunk, End
@@ -26,15 +26,9 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         self, request_iterator: AsyncIterator[pb.AnalyzeAudioRequest], context: Context
     ) -> AsyncIterator[pb.AnalyzeAudioResponse]:
         """Hear a session, and tell what it comes to."""
-        # A client writes nothing before it knows that it is let in.
-        await context.send_initial_metadata(())
-        first = await anext(request_iterator, None)
-        if first is None or not first.HasField("settings"):
-            raise InvalidInput.field(
-                "settings", "is missing in the first message", remedy="send the settings first"
-            )
-        asked = wire.settings_from_pb(first.settings)
-        async with aclosing(self._core.analyze(asked, _messages(request_iterator))) as told:
+        asked = wire.settings_from_pb(await opening.settings(request_iterator, context))
+        messages: AsyncIterator[Chunk | End] = opening.rest(request_iterator, wire.spoken_from_pb)
+        async with aclosing(self._core.analyze(asked, messages)) as told:
             async for each in told:
                 yield wire.told_to_pb(each, words=asked.words)
 
@@ -44,13 +38,3 @@ class SessionServicer(pb_grpc.SessionServiceServicer):
         """Tell of a session."""
         session = await self._core.get(request.session_id)
         return pb.GetSessionResponse(session=wire.session_to_pb(session))
-
-
-async def _messages(requests: AsyncIterator[pb.AnalyzeAudioRequest]) -> AsyncIterator[Chunk | End]:
-    async for request in requests:
-        message = wire.spoken_from_pb(request)
-        if message is None:
-            raise InvalidInput.field(
-                "settings", "may only come first", remedy="open another stream for other settings"
-            )
-        yield message
