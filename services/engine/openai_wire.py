@@ -32,8 +32,9 @@ class _Said(BaseModel):
 
 
 class _Choice(BaseModel):
-    message: _Said = _Said()
-    delta: _Said = _Said()
+    # Not an empty one each: reading would copy it, which takes as long as all else.
+    message: _Said | None = None
+    delta: _Said | None = None
     finish_reason: str | None = None
 
 
@@ -133,7 +134,7 @@ def read_answer(body: bytes) -> Answer:
         raise not_the_protocol()
     choice, usage = completion.choices[0], completion.usage or _Usage()
     return Answer(
-        text=choice.message.content or "",
+        text=_text(choice.message),
         finish_reason=finish_reason(choice.finish_reason),
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
@@ -161,7 +162,8 @@ class DeltaReader:
         choice = completion.choices[0]
         if choice.finish_reason is not None:
             self._finish_reason = finish_reason(choice.finish_reason)
-        return Delta(choice.delta.content) if choice.delta.content else None
+        text = _text(choice.delta)
+        return Delta(text) if text else None
 
     def end(self) -> Delta | None:
         """The last piece; None when the engine never said why it stopped: the answer is cut."""
@@ -174,6 +176,10 @@ class DeltaReader:
             output_tokens=self._usage.completion_tokens,
             model=self._model,
         )
+
+
+def _text(said: _Said | None) -> str:
+    return (said and said.content) or ""
 
 
 def read_listed(body: bytes, *, wanted: str) -> Listed:
