@@ -73,7 +73,8 @@ async def cut(
             whole = np.concatenate(waiting)
             end = _quietest(whole[:most])
             yield Piece(start / SAMPLE_RATE_HZ, whole[:end])
-            start, held, waiting = start + end, held - end, [whole[end:]]
+            # A copy: a view would keep the whole until the next piece.
+            start, held, waiting = start + end, held - end, [whole[end:].copy()]
     if held:
         yield Piece(start / SAMPLE_RATE_HZ, np.concatenate(waiting))
 
