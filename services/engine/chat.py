@@ -34,6 +34,8 @@ from services.engine.ports import Engine, JsonSchema
 from services.engine.show import shown
 
 _LOAD_SECONDS: Final = 1.0
+_COUNTED_AT_ONCE: Final = 2
+"""Texts, of all callers: there are few connections for what is not an answer."""
 _BYTES_A_TOKEN: Final = 2
 """English has four and Chinese three; a token too many does less harm than one too few."""
 
@@ -44,6 +46,7 @@ class Chat:
     def __init__(self, engine: Engine, config: EngineConfig) -> None:
         self._engine = engine
         self._config = config
+        self._counting = asyncio.Semaphore(_COUNTED_AT_ONCE)
         limit = Limit(most=config.engine_calls)
         self._gate = Gate(
             limit,
@@ -110,7 +113,10 @@ class Chat:
 
     async def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
         """Count the tokens of texts, by the engine's tokenizer or else by an estimate."""
-        counts = [await self._engine.count_tokens(it) for it in texts]
+        counts = []
+        for text in texts:
+            async with self._counting:
+                counts.append(await self._engine.count_tokens(text))
         exact = [it for it in counts if it is not None]
         context = (await self._engine.model()).context_tokens
         if len(exact) == len(texts):

@@ -27,11 +27,13 @@ from services.engine.domain import (
     Turn,
     size_of,
 )
+from services.engine.ports import JsonSchema
 from services.reasoning.domain import Extracted, Generated
 from services.reasoning.schema import Misfit, Schema
 
 _TRIES: Final = 2
 _TOO_LONG: Final = "CONTEXT_EXCEEDED"
+_REFUSED: Final = "ENGINE_REFUSED"
 
 
 class Reasoning:
@@ -68,26 +70,41 @@ class Reasoning:
     ) -> Extracted:
         """Answer a conversation with an object that fits a schema.
 
-        An engine that is not known to hold to schemas is told it in words besides. An answer that
-        does not fit is shown to the model once, with what is wrong.
+        An engine that is not known to hold to schemas is told it in words besides, and one that
+        refuses to be held to this one in words alone. An answer that does not fit is shown to the
+        model once, with what is wrong.
         """
         received = self._clock.monotonic()
         messages = _conversation(turns)
         # In a thread, because a caller decides how much work a schema is.
         schema = await asyncio.to_thread(Schema, json_schema)
+        told = [*messages[:-1], _with_schema(messages[-1], json_schema)]
+        held: JsonSchema | None = schema.document
+        complaint: tuple[Message, ...] = ()
         input_tokens = output_tokens = 0
+        left = _TRIES
         async with self._chat.turn(_size(turns)), self._telling_sizes(turns, sampling):
-            if not await self._chat.holds_schema():
-                messages[-1] = _with_schema(messages[-1], json_schema)
-            for _ in range(_TRIES):
-                answer = await self._chat.ask(messages, sampling, json_schema=schema.document)
+            asked = messages if await self._chat.holds_schema() else told
+            while left:
+                try:
+                    answer = await self._chat.ask([*asked, *complaint], sampling, json_schema=held)
+                except InvalidInput as refused:
+                    if held is not None and refused.code == _REFUSED:
+                        # Each engine takes its own part of JSON Schema, and some take none.
+                        asked, held = told, None
+                        continue
+                    if complaint:
+                        # What was asked fits; the misfit beside it is too much.
+                        break
+                    raise
+                left -= 1
                 input_tokens += answer.input_tokens
                 output_tokens += answer.output_tokens
                 _require_whole(answer)
                 try:
                     value = await asyncio.to_thread(schema.read, answer.text)
                 except Misfit as misfit:
-                    messages = [*messages, *_complaint(answer, misfit)]
+                    complaint = _complaint(answer, misfit)
                     continue
                 took = self._since(received)
                 return Extracted(value, input_tokens, output_tokens, answer.model, took)

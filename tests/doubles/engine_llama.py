@@ -22,6 +22,7 @@ async def llama(
     alias: str = ALIAS,
     threads: int = 1,
     start_seconds: float = 40,
+    context: int = 4096,
 ) -> AsyncIterator[str]:
     """Serve a model for a block, which is given the base of its API."""
     port = free_port()
@@ -29,6 +30,7 @@ async def llama(
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "sensorium.engines.llama", "--model", str(model), *sight],
         *["--port", str(port), "--alias", alias, "--threads", str(threads)],
+        *["--context", str(context)],
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -114,6 +114,39 @@ async def test_an_answer_that_does_not_fit_is_asked_for_once_more(
     assert "does not fit" in again[2]["content"]
 
 
+async def test_an_engine_that_refuses_the_schema_is_told_it_in_words_alone(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.faults.append(faults.answer_with(400, '{"error": {"message": "unsupported grammar"}}'))
+    replies = iter(["no JSON", '{"zebra": 3}'])
+    server.reply = lambda body: next(replies)
+    extracted = await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    assert extracted.value == {"zebra": 3}
+    assert [("response_format" in it) for it in server.bodies] == [True, False, False]
+    for told in server.bodies[1:]:
+        assert told["messages"][0]["content"].endswith(SCHEMA)
+
+
+async def test_an_engine_that_refuses_the_question_itself_is_asked_once_more_and_told_of(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.faults.extend([faults.answer_with(400)] * 3)
+    with pytest.raises(InvalidInput) as refused:
+        await reasoning.extract(QUESTION, SCHEMA, Sampling())
+    assert refused.value.code == "ENGINE_REFUSED"
+    assert len(server.bodies) == 2
+
+
+async def test_a_misfit_that_is_too_long_to_be_shown_is_a_schema_that_is_not_met(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.reply = lambda body: "never " * faults.CONTEXT_TOKENS
+    with pytest.raises(Internal) as refused:
+        await reasoning.extract(QUESTION, SCHEMA, Sampling(max_tokens=3 * faults.CONTEXT_TOKENS))
+    assert refused.value.code == "SCHEMA_NOT_MET"
+    assert len(server.bodies) == 2
+
+
 async def test_a_model_that_never_fits_is_given_up(
     reasoning: Reasoning, server: EngineServer
 ) -> None:
