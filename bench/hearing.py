@@ -1,6 +1,6 @@
 """How soon and how well speech is heard, in pieces of a few minutes each, every figure beside its
-bar. Run it as `python -m bench.hearing live sessions upload words speakers cuts hostile`, or with
-some of these names.
+bar. Run it as `python -m bench.hearing live sessions together upload words speakers cuts hostile`,
+or with some of these names.
 """
 
 import argparse
@@ -8,16 +8,18 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from bench import hearing_hostile, hearing_whole, speech
 from bench.bars import Bars
+from services.audio.adapters.whisper import WhisperTranscriber
 from services.audio.core import Audio
 from services.audio.live import Chunk, End, Opening, Partial, SegmentHeard, Whole
-from services.media.audio import SAMPLE_RATE_HZ
+from services.audio.ports import Asked, Care, Stretch
+from services.media.audio import SAMPLE_RATE_HZ, Samples
 from tests.doubles.word_error import word_error_rate
 
 CHUNK_SECONDS = 0.1
@@ -110,9 +112,37 @@ async def sessions(given: argparse.Namespace) -> None:
                 )
 
 
+async def together(given: argparse.Namespace) -> None:
+    """Windows of several speakers heard as one batch, and one after another, in turn."""
+    said = await speech.dialogue()
+    for model in MODELS:
+        async with speech.room(model) as (_, ears, _):
+            for count in (2, 4):
+                windows = [_cut(said.samples, 2 + 5 * place) for place in range(count)]
+                batch = alone = 0.0
+                for _ in range(given.rounds + 4):
+                    batch += await asyncio.to_thread(_processor, ears, [windows])
+                    alone += await asyncio.to_thread(_processor, ears, [[it] for it in windows])
+                what = f"{model}: {count} windows together over one by one, CPU"
+                speech.at_most(given.bars, what, batch / alone, 1.0, "")
+
+
+def _cut(samples: Samples, seconds: int) -> Stretch:
+    cut = samples[seconds * SAMPLE_RATE_HZ : (seconds + 6) * SAMPLE_RATE_HZ]
+    return Stretch(cut, Asked("en", care=Care.QUICK))
+
+
+def _processor(ears: WhisperTranscriber, batches: Sequence[Sequence[Stretch]]) -> float:
+    began = time.process_time()
+    for batch in batches:
+        ears.hear(batch)
+    return time.process_time() - began
+
+
 PIECES = {
     "live": live,
     "sessions": sessions,
+    "together": together,
     "upload": hearing_whole.upload,
     "words": hearing_whole.words,
     "speakers": hearing_whole.speakers,

@@ -327,6 +327,49 @@ async def test_sessions_take_turns_at_the_model():
         assert caller.final.text == said([word] * 60)
 
 
+class Batches(Held):
+    """Notes how many stretches it hears at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def hear(self, stretches):
+        self.batches.append(len(stretches))
+        return super().hear(stretches)
+
+
+async def test_sessions_that_wait_while_the_model_works_are_heard_together_next():
+    ears = Batches()
+    async with Audio(ears) as core:
+        callers = [Caller(core, pcm16(spoken([word] * 6))) for word in (1, 2, 3)]
+        speaking = [asyncio.create_task(it.speak()) for it in callers]
+        await wait_until(lambda: core._turns.waiting == 2)
+        ears.go.set()
+        await asyncio.gather(*speaking)
+    assert ears.batches[:2] == [1, 2]
+    for word, caller in zip((1, 2, 3), callers, strict=True):
+        assert caller.final.text == said([word] * 6)
+
+
+async def test_what_arrives_while_a_session_waits_is_heard_in_the_same_pass():
+    ears = Batches()
+    async with Audio(ears) as core:
+        first = Caller(core, pcm16(spoken([1] * 6)))
+        speaking = asyncio.create_task(first.speak())
+        assert await asyncio.to_thread(ears.entered.wait, 20)
+        late = Caller(core, pcm16(spoken([2] * 20)))
+        waiting = asyncio.create_task(late.speak())
+        await wait_until(lambda: late.ready)
+        session = core._sessions._places[late.ready.session_id].session
+        await wait_until(lambda: session._hearing.seconds >= 10)
+        ears.go.set()
+        await asyncio.gather(speaking, waiting)
+    assert late.final.text == said([2] * 20)
+    lengths = [seconds for seconds, _ in ears.passes]
+    assert lengths[1] == pytest.approx(20 * 0.5, abs=0.6)
+
+
 class Broken(ToneTranscriber):
     def transcribe(self, samples, asked):
         raise Unavailable("the speech model failed")
