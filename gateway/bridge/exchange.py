@@ -16,12 +16,15 @@ from services.chassis.errors import InvalidInput, MeshError
 BODY_TOO_LARGE: Final = "BODY_TOO_LARGE"
 """The code of the one error that HTTP tells by a status of its own, 413."""
 
+RECORDINGS: Final = "/mesh/v1/audio:transcribeStream"
+"""Where recordings of any size are taken."""
+
 
 def too_large() -> InvalidInput:
     """The error of a body that is over the limit."""
     return InvalidInput(
         f"the body is over the limit of {limits.BODY_BYTES // limits.MEBIBYTE} MiB",
-        remedy="send less at once",
+        remedy=f"send less at once, and a large recording to {RECORDINGS}",
         code=BODY_TOO_LARGE,
     )
 

@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from google.rpc import error_details_pb2 as _details  # noqa: F401 - printing a detail needs its type
 
 from gateway.bridge.dialects import openai_errors
+from gateway.bridge.exchange import RECORDINGS
 from services.chassis import errors, limits, status
 
 UNREAD_HEADER: Final = "x-mesh-unread"
@@ -59,7 +60,8 @@ REST: Final[tuple[tuple[int, errors.MeshError], ...]] = (
         413,
         errors.InvalidInput(
             f"the body is over the limit of {limits.BODY_BYTES // limits.MEBIBYTE} MiB",
-            remedy="send less at once; pictures and audio as raw bytes, not as base64 in JSON",
+            remedy="send less at once; pictures and audio as raw bytes, not as base64 in JSON;"
+            f" a large recording to {RECORDINGS}",
             code="BODY_TOO_LARGE",
         ),
     ),

@@ -278,6 +278,7 @@ async def test_a_body_over_the_limit_is_refused(path, chunked, edge, http, recei
         assert answer.status == 413
         code, reason, message = problem(await answer.json())
     assert (code, reason) == (3, "BODY_TOO_LARGE")
+    assert "/mesh/v1/audio:transcribeStream" in message
     assert "32 MiB" in message
     assert received == []
 

@@ -279,6 +279,7 @@ async def test_a_recording_over_the_limit_is_told(client):
     with pytest.raises(openai.APIStatusError) as failed:
         await transcribe(client, bytes(limits.BODY_BYTES + 1))
     assert (failed.value.status_code, failed.value.code) == (413, "body_too_large")
+    assert "/mesh/v1/audio:transcribeStream" in failed.value.message
 
 
 async def test_a_good_key_opens_and_any_other_is_refused(guarded_edge, clients):
