@@ -4,16 +4,19 @@ the same words.
 
 Run as `python -m bench.saturation`; prints one table, and ends with 1 when a bar is missed.
 `--vllm PYTHON` asks vLLM instead, by the interpreter that has it; `--engine HOST:PORT` asks an
-engine that runs already, and `--model` names its model.
+engine that runs already, and `--model` names its model. `--apart` gives the engine the first core
+alone and everything else the others, as they are beside an accelerator; else all share them.
 """
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
 import sys
 import time
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import uvloop
@@ -50,12 +53,14 @@ async def main() -> None:
     parser.add_argument("--engine", metavar="HOST:PORT")
     parser.add_argument("--vllm", metavar="PYTHON")
     parser.add_argument("--model", default="aisle")
+    parser.add_argument("--apart", action="store_true")
     parser.add_argument("--callers", type=int, default=CALLERS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
     pictures = [_scene(it) for it in range(PICTURES)]
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(_engine(given))
+        with _first_core() if given.apart else nullcontext():
+            engine = await stack.enter_async_context(_engine(given))
         # The model is asked plainly, or a description would come with words that others lack.
         running = await stack.enter_async_context(
             parts.mesh(engine, follows_instructions="false", model=given.model)
@@ -110,6 +115,17 @@ def _engine(given: argparse.Namespace) -> AbstractAsyncContextManager[parts.Part
     if given.engine:
         return nullcontext(parts.Part(given.engine, 0))
     return vllm.served(given.vllm) if given.vllm else parts.llama()
+
+
+@contextmanager
+def _first_core() -> Iterator[None]:
+    """What is started in the block stays on the first core; what is started after it, on others."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {first})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, others)
 
 
 def _scene(number: int) -> bytes:

@@ -79,7 +79,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--context", type=int, default=4096, help="tokens of one conversation")
     parser.add_argument("--parallel", type=int, default=2, help="conversations at once")
     parser.add_argument(
-        "--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)"
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="threads (default: all cores)",
     )
     return parser.parse_args()
 
