@@ -1,6 +1,6 @@
 """An engine that answers every chat with the same words, at once or after a fixed time: what is
 left is what lies before it. Run as `python -m bench.mock_engine HOST:PORT [SECONDS [PARALLEL]]`.
-A question with a schema that asks for one true or false gets `false`.
+A question with a schema gets an object that fits: `false`, or the last of what it may say.
 """
 
 import asyncio
@@ -39,7 +39,9 @@ EVENTS = (
     )
     + b"data: [DONE]\n\n"
 )
-JUDGEMENT = re.compile(rb'"properties":\{"(\w+)":\{"type":"boolean"\}\}')
+SCHEMA = re.compile(
+    rb'"properties":\{"(\w+)":\{(?:"type":"boolean"|"enum":\["[^\]]*?"?(\w+)"\])\}\}'
+)
 SECONDS = web.AppKey("seconds", float)
 FREE = web.AppKey("free", asyncio.Semaphore)
 MODELS: dict[str, Any] = {"object": "list", "data": [{"id": "mock", "object": "model"}]}
@@ -49,14 +51,15 @@ async def _chat(request: web.Request) -> web.Response:
     body = await request.read()
     # No picture is so long without it: what it says is not read, because that would take time.
     streams = b'"stream":true' in body[:200] + body[-2_000:]
-    judged = JUDGEMENT.search(body[:2_000])
+    judged = SCHEMA.search(body[:2_000])
     if FREE in request.app:
         async with request.app[FREE]:
             await asyncio.sleep(request.app[SECONDS])
     else:
         await asyncio.sleep(request.app[SECONDS])
     if judged:
-        said = json.dumps(json.dumps({judged[1].decode(): False})).encode()
+        chosen = judged[2].decode() if judged[2] else False
+        said = json.dumps(json.dumps({judged[1].decode(): chosen})).encode()
         answer = ANSWER.replace(b'"The shelf holds four red boxes."', said)
         return web.Response(body=answer, content_type="application/json")
     if streams:
