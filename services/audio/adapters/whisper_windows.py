@@ -20,11 +20,15 @@ from services.audio.ports import Asked, Care, Stretch
 from services.media.audio import SAMPLE_RATE_HZ
 
 FRAMES_PER_SECOND: Final = 100
-WHOLE_FRAMES: Final = 3_000
+_WHOLE_FRAMES: Final = 3_000
 _LEAST_FRAMES: Final = 1_000
 _FRAMES_STEP: Final = 200
 _TAIL_SECONDS: Final = 3.0
 """The silence after a short window: with less, the model does not stop in time, and errs more."""
+_CLOSING_TAIL_SECONDS: Final = 6.0
+"""The same where nothing corrects it: with three, last sentences were lost; thirty seconds in all
+heard no better and cost twice as much.
+"""
 _TOKENS_PER_SECOND: Final = 6
 """Nobody speaks more; a model that loops would."""
 _SPARE_TOKENS: Final = 16
@@ -32,6 +36,7 @@ _PROMPT_TOKENS: Final = 112
 """What is told of hints and of context, each: together half of what the decoder holds."""
 _PROMPT_STEP: Final = 16
 _BEAMS: Final = {Care.QUICK: 1, Care.CLOSING: 5}
+_TAILS: Final = {Care.QUICK: _TAIL_SECONDS, Care.CLOSING: _CLOSING_TAIL_SECONDS}
 _SECOND_TEMPERATURE: Final = 0.4
 """A text that repeats itself is tried once more, not five times: somebody waits for it."""
 _LEAST_LIKELY, _MOST_REPEATED, _SILENT = -1.0, 2.4, 0.6
@@ -78,11 +83,11 @@ class _Decoded:
         return self.silent > _SILENT and self.likely <= _LEAST_LIKELY
 
 
-def frames_for(seconds: float) -> int:
-    """Tell how many frames of Whisper's are enough to hear so many seconds."""
-    frames = int((seconds + _TAIL_SECONDS) * FRAMES_PER_SECOND)
+def frames_for(seconds: float, tail: float = _TAIL_SECONDS) -> int:
+    """Tell how many frames of Whisper's are enough to hear so many seconds and silence after."""
+    frames = int((seconds + tail) * FRAMES_PER_SECOND)
     stepped = -(-frames // _FRAMES_STEP) * _FRAMES_STEP
-    return min(WHOLE_FRAMES, max(_LEAST_FRAMES, stepped))
+    return min(_WHOLE_FRAMES, max(_LEAST_FRAMES, stepped))
 
 
 class Windows:
@@ -110,8 +115,7 @@ class Windows:
 
     def _window(self, place: int, stretch: Stretch) -> _Window:
         seconds = len(stretch.samples) / SAMPLE_RATE_HZ
-        whole = stretch.asked.care is Care.CLOSING
-        frames = WHOLE_FRAMES if whole else frames_for(seconds)
+        frames = frames_for(seconds, _TAILS[stretch.asked.care])
         features = self._whisper.feature_extractor(stretch.samples)[:, :-1][:, :frames]
         padded = np.pad(features, ((0, 0), (0, frames - features.shape[1])))
         encoded = self._model.encode(
