@@ -77,3 +77,24 @@ async def test_a_database_that_is_not_there_is_an_outage():
     async with Database("postgresql://nobody@/none?host=/nowhere") as database:
         with pytest.raises(Unavailable):
             await one(database)
+
+
+async def test_a_line_that_is_closed_while_it_is_opened_leaves_no_connection(url, monkeypatch):
+    connect, opening, go_on = psycopg.AsyncConnection.connect, asyncio.Event(), asyncio.Event()
+    opened = []
+
+    async def slow(*given, **named):
+        opening.set()
+        await go_on.wait()
+        opened.append(await connect(*given, **named))
+        return opened[0]
+
+    async with Database(url) as database:
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", slow)
+        asking = asyncio.create_task(database.often(ONE, {"number": 7}))
+        async with asyncio.timeout(10):
+            await opening.wait()
+    go_on.set()
+    with pytest.raises(Unavailable):
+        await asking
+    assert opened[0].closed

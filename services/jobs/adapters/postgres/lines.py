@@ -33,6 +33,7 @@ class Line:
         self._connecting = connecting
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._used = 0.0
+        self._is_closed = False
         self._free = asyncio.Lock()
 
     async def rows(self, given: Mapping[str, Any]) -> list[Any]:
@@ -52,10 +53,14 @@ class Line:
                 self._used = time.monotonic()
                 # Who was cut off in the middle leaves it in a state that nobody knows.
                 if connection.info.transaction_status is not TransactionStatus.IDLE:
-                    await self.close()
+                    await self._drop()
 
     async def close(self) -> None:
-        """Close the connection; the next statement opens another."""
+        """Close the connection for good: what is run over it, or opening it, fails."""
+        self._is_closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.close()
@@ -66,9 +71,12 @@ class Line:
             try:
                 await self._connection.execute("SELECT 1")
             except psycopg.Error:
-                await self.close()
+                await self._drop()
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, **self._connecting
             )
+        if self._is_closed:
+            await self._drop()
+            raise psycopg.InterfaceError("the line is closed")
         return self._connection
