@@ -18,7 +18,6 @@ from services.chassis.errors import Internal, Precondition
 from services.engine.chat import Chat
 from services.engine.domain import Role, Sampling, Turn
 from services.engine.ports import Engine
-from services.jobs.pipelines.prompts import NEVER_SEEN
 from services.reasoning.config import ReasoningConfig
 from services.reasoning.core import Reasoning
 
@@ -76,6 +75,18 @@ class Mind:
             raise Internal("no answer fits")
         return told.value
 
+    async def choose(self, turns: Turns, answers: Sequence[str]) -> Sequence[float]:
+        """Weigh answers as the reasoning room does."""
+        key = json.dumps([self._model, turns, answers])
+        if key not in self._told:
+            begun = time.perf_counter()
+            said = await self._room.choose(_turns(turns), answers)
+            tokens = said.input_tokens + said.output_tokens
+            value = {"probabilities": said.probabilities}
+            self._keep(key, Told(value, tokens, time.perf_counter() - begun))
+        self.cost.add(self._told[key])
+        return list(self._told[key].value["probabilities"])
+
     async def write(self, turns: Turns, *, most_tokens: int) -> str:
         """Answer in words."""
         key = json.dumps([self._model, turns, most_tokens])
@@ -129,14 +140,15 @@ class Perfect:
 
     async def extract(self, turns: Turns, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer by the wordings."""
-        question = turns[-1][1]
-        if "readable" in schema["properties"]:
-            said = question.removeprefix("Description: ")
-            return {"readable": said not in _every(wording.UNREADABLE)}
-        if NEVER_SEEN in question:
-            return {"same": False}
-        activity, _, said = question.removeprefix("Activity: ").partition("\nObservation: ")
-        return {"same": said in self._true[self._task[activity]]}
+        said = turns[-1][1].removeprefix("Description: ")
+        return {"readable": said not in _every(wording.UNREADABLE)}
+
+    async def choose(self, turns: Turns, answers: Sequence[str]) -> Sequence[float]:
+        """Answer by the wordings, and to what is said in its own words."""
+        statement, _, said = turns[-1][1].removeprefix("Statement: ").partition("\nSentence: ")
+        known = self._true[self._task[statement]] if statement in self._task else frozenset()
+        says = said in known or said.rstrip(".") == statement
+        return [float(says), float(not says)]
 
     async def write(self, turns: Turns, *, most_tokens: int) -> str:
         """Never asked."""

@@ -128,6 +128,10 @@ class Chat:
         """Tell whether the engine is known to hold an answer to a schema by itself."""
         return bool((await self._engine.capabilities()).schema)
 
+    async def tells_likelihoods(self) -> bool:
+        """Tell whether the engine says how likely the tokens are that an answer may begin with."""
+        return (await self._engine.capabilities()).likelihoods
+
     def most_tokens(self, sampling: Sampling) -> int:
         """The most tokens that an answer may have."""
         return self._bounded(sampling).max_tokens

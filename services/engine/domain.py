@@ -135,6 +135,8 @@ class Sampling:
     """The same seed and input give the same answer, as far as the engine keeps that promise."""
     stop: tuple[str, ...] = field(default=(), repr=False)
     """Texts at which writing stops; they are not part of the answer."""
+    likeliest: int = 0
+    """How many of the tokens that the answer may begin with to tell of, where the engine can."""
 
 
 class FinishReason(StrEnum):
@@ -157,6 +159,9 @@ class Answer:
     input_tokens: int
     output_tokens: int
     model: str
+    beginnings: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    """The likeliest tokens to begin with, each with its probability, before a schema is held to.
+    Empty: not asked for, or the engine does not tell."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ class Capabilities:
     """The most clips in one request that it takes whole. Zero: it is given their frames."""
     schema: bool | None = None
     """Whether it holds an answer to a JSON schema."""
+    likelihoods: bool = False
+    """Whether it tells how likely the tokens are that an answer may begin with."""
     parallel: int | None = None
     """How many requests it works on at once; further ones wait inside it."""
 

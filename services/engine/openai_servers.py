@@ -48,7 +48,7 @@ async def find(http: Http, root: str, owner: str) -> Capabilities:
         case "vllm":
             version = _read(_Version, await _ask(http, f"{root}/version")).version
             # Its limits on pictures and clips stand in its refusals alone.
-            return Capabilities(EngineKind.VLLM, version, clips=None, schema=True)
+            return Capabilities(EngineKind.VLLM, version, clips=None, schema=True, likelihoods=True)
         case "llamacpp":
             props = _read(_Props, await _ask(http, f"{root}/props"))
             # That its model knows video, it says even where it cannot decode any.
@@ -57,6 +57,7 @@ async def find(http: Http, root: str, owner: str) -> Capabilities:
                 props.build_info,
                 pictures=None if props.modalities is None or props.modalities.vision else 0,
                 schema=True,
+                likelihoods=True,
                 parallel=props.total_slots,
             )
         case _:

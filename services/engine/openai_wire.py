@@ -3,6 +3,7 @@
 No I/O happens here.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,10 +32,24 @@ class _Said(BaseModel):
     content: str | None = None
 
 
+class _Alternative(BaseModel):
+    token: str
+    logprob: float
+
+
+class _Token(BaseModel):
+    top_logprobs: list[_Alternative] = []
+
+
+class _Likelihoods(BaseModel):
+    content: list[_Token] | None = None
+
+
 class _Choice(BaseModel):
     # Not an empty one each: reading would copy it, which takes as long as all else.
     message: _Said | None = None
     delta: _Said | None = None
+    logprobs: _Likelihoods | None = None
     finish_reason: str | None = None
 
 
@@ -85,6 +100,8 @@ def write_request(
         "top_p": sampling.top_p,
         "seed": sampling.seed,
         "stop": list(sampling.stop) or None,
+        "logprobs": True if sampling.likeliest else None,
+        "top_logprobs": sampling.likeliest or None,
     }
     body |= {name: value for name, value in chosen.items() if value is not None}
     if json_schema is not None:
@@ -139,7 +156,15 @@ def read_answer(body: bytes) -> Answer:
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         model=completion.model,
+        beginnings=_beginnings(choice.logprobs),
     )
+
+
+def _beginnings(told: _Likelihoods | None) -> tuple[tuple[str, float], ...]:
+    if told is None or not told.content:
+        return ()
+    # An engine may write minus infinity as a very small number, and zero as one just above it.
+    return tuple((it.token, math.exp(min(it.logprob, 0.0))) for it in told.content[0].top_logprobs)
 
 
 class DeltaReader:

@@ -114,6 +114,14 @@ class ReasoningRoom:
             context = response.context_tokens
         return TokenCounts(tuple(counts), context)
 
+    async def choose(
+        self, turns: Sequence[tuple[str, str]], answers: Sequence[str]
+    ) -> Sequence[float]:
+        """Tell how likely each of some answers to turns of (role, text) is, together 1."""
+        request = reasoning_pb.ChooseRequest(messages=_messages(turns), answers=answers)
+        response = await client.call(self._stub.Choose, request, timeout=_ANSWER_SECONDS)
+        return tuple(response.probabilities)
+
 
 class AudioRoom:
     """Hears."""

@@ -4,6 +4,7 @@ It knows neither the contract nor which engine answers.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
@@ -28,10 +29,12 @@ from services.engine.domain import (
     size_of,
 )
 from services.engine.ports import JsonSchema
-from services.reasoning.domain import Extracted, Generated
+from services.reasoning import choosing
+from services.reasoning.domain import Chosen, Extracted, Generated
 from services.reasoning.schema import Misfit, Schema
 
 _TRIES: Final = 2
+_ONE_TOKEN: Final = Sampling(max_tokens=1, temperature=0.0, likeliest=choosing.LIKELIEST)
 _TOO_LONG: Final = "CONTEXT_EXCEEDED"
 _REFUSED: Final = "ENGINE_REFUSED"
 
@@ -113,6 +116,25 @@ class Reasoning:
             remedy="simplify the schema, or use an engine that keeps to one",
             code="SCHEMA_NOT_MET",
         )
+
+    async def choose(self, turns: Sequence[Turn], answers: Sequence[str]) -> Chosen:
+        """Tell how likely each of some answers to a conversation is, of which none begins another.
+
+        An engine that does not tell, or would say something else, chooses one of them.
+        """
+        received = self._clock.monotonic()
+        messages = _conversation(turns)
+        async with self._chat.turn(_size(turns)), self._telling_sizes(turns, _ONE_TOKEN):
+            if await self._chat.tells_likelihoods():
+                told = await self._chat.ask(messages, _ONE_TOKEN)
+                if probabilities := choosing.shares(told.beginnings, answers):
+                    cost = told.input_tokens, told.output_tokens, told.model
+                    return Chosen(probabilities, True, *cost, self._since(received))
+        schema = json.dumps(choosing.schema(answers))
+        chosen = await self.extract(turns, schema, Sampling(temperature=0.0))
+        probabilities = tuple(float(it == chosen.value[choosing.FIELD]) for it in answers)
+        cost = chosen.input_tokens, chosen.output_tokens, chosen.model
+        return Chosen(probabilities, False, *cost, self._since(received))
 
     async def count_tokens(self, texts: Sequence[str]) -> TokenCounts:
         """Count the tokens of texts."""

@@ -18,6 +18,21 @@ class Generated:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """How likely each of some answers is."""
+
+    probabilities: tuple[float, ...]
+    """Of each answer, in their order; together 1."""
+    weighed: bool
+    """Whether the engine told how likely they are. Otherwise it chose one, which has all."""
+    input_tokens: int
+    output_tokens: int
+    model: str
+    processing_time: timedelta
+    """From the room's receipt of the request to the end of the answer."""
+
+
+@dataclass(frozen=True)
 class Extracted:
     """An answer in JSON that fits its schema."""
 

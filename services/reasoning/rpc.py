@@ -44,6 +44,11 @@ class ReasoningServicer(pb_grpc.ReasoningServiceServicer):
         extracted = await self._core.extract(turns, request.json_schema, sampling)
         return wire.extracted_to_pb(extracted)
 
+    async def Choose(self, request: pb.ChooseRequest, context: Context) -> pb.ChooseResponse:
+        """Tell how likely each of some answers to a conversation is."""
+        turns = chat.turns_from_pb(request.messages)
+        return wire.chosen_to_pb(await self._core.choose(turns, request.answers))
+
     async def CountTokens(
         self, request: pb.CountTokensRequest, context: Context
     ) -> pb.CountTokensResponse:

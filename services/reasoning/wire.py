@@ -8,7 +8,7 @@ from mesh.types.v1 import chat_pb2
 
 from services.engine import wire as chat
 from services.engine.domain import Sampling, TokenCounts
-from services.reasoning.domain import Extracted, Generated
+from services.reasoning.domain import Chosen, Extracted, Generated
 
 
 def exact_sampling_from_pb(sampling: chat_pb2.Sampling) -> Sampling:
@@ -27,6 +27,16 @@ def generated_to_pb(generated: Generated) -> pb.GenerateResponse:
             answer.input_tokens, answer.output_tokens, generated.processing_time
         ),
         model=answer.model,
+    )
+
+
+def chosen_to_pb(chosen: Chosen) -> pb.ChooseResponse:
+    """Write how likely each answer is."""
+    return pb.ChooseResponse(
+        probabilities=chosen.probabilities,
+        weighed=chosen.weighed,
+        usage=chat.usage_to_pb(chosen.input_tokens, chosen.output_tokens, chosen.processing_time),
+        model=chosen.model,
     )
 
 

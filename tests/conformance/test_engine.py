@@ -146,6 +146,20 @@ async def test_an_answer_stops_before_a_stop_text(engine: Engine) -> None:
     assert answer.finish_reason is FinishReason.STOP
 
 
+async def test_the_tokens_to_begin_with_are_told_with_their_probabilities_by_who_can(
+    engine: Engine,
+) -> None:
+    sampling = Sampling(max_tokens=1, temperature=0, likeliest=5)
+    answer = await engine.complete(ask(DESCRIBE), sampling, timeout=30)
+    told = dict(answer.beginnings)
+    if not (await engine.capabilities()).likelihoods:
+        assert told == {}
+        return
+    assert 1 <= len(told) <= 5
+    assert max(told, key=lambda it: told[it]).strip() == answer.text.strip()
+    assert 0 < sum(told.values()) < 1.001
+
+
 async def test_a_schema_is_kept(engine: Engine) -> None:
     sampling = Sampling(max_tokens=200, temperature=1, seed=1, top_p=0.9)
     answer = await engine.complete(

@@ -6,6 +6,7 @@ A token is a word. What it answers, a test decides.
 import asyncio
 import base64
 import json
+import math
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,6 +34,10 @@ class EngineServer:
         self.program = Program()
         self.reply: Callable[[Body], str] = lambda body: SENTENCE
         """Makes the whole answer to a request."""
+        self.beginnings: Callable[[Body], dict[str, float]] = lambda body: {}
+        """The tokens that its answer to a request may begin with, if others than it begins with,
+        and how likely each is.
+        """
         self.dwells: Callable[[Body], bool] = lambda body: False
         """Whether it stays at this answer after its first piece, until its client leaves."""
         self.faults: deque[Fault] = deque()
@@ -93,7 +98,12 @@ class EngineServer:
                 return await stream_then_hang(request)
             return await _stream(request, written, reason, usage)
         message = {"role": "assistant", "content": "".join(written)}
-        choice = {"index": 0, "finish_reason": reason, "message": message}
+        choice: Body = {"index": 0, "finish_reason": reason, "message": message}
+        if body.get("logprobs"):
+            likely = self.beginnings(body) or {written[0]: 0.9}
+            told = [{"token": it, "logprob": math.log(share)} for it, share in likely.items()]
+            first = {"token": written[0], "top_logprobs": told[: body["top_logprobs"]]}
+            choice["logprobs"] = {"content": [first]}
         return web.json_response({"model": MODEL, "choices": [choice], "usage": usage})
 
 

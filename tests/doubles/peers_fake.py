@@ -19,7 +19,7 @@ from mesh.vision.v1 import vision_service_pb2_grpc as vision_grpc
 from services.chassis import call
 from services.chassis.config import RoomConfig
 from services.chassis.server import Server
-from services.jobs.pipelines.prompts import NEVER_SEEN
+from services.jobs.pipelines.prompts import ELSEWHERE, NEVER_SEEN
 
 
 @dataclass
@@ -76,10 +76,7 @@ class FakePeers(
         observed = asked.partition("Observation: ")[2]
         [wanted] = json.loads(request.json_schema)["properties"]
         await self._answer("Extract", wanted, asked)
-        if observed and NEVER_SEEN not in asked:
-            self.judged.append(observed)
         answers = {
-            "same": self.word in observed and NEVER_SEEN not in asked,
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": " no " not in observed,
             "severity": "medium",
@@ -94,6 +91,16 @@ class FakePeers(
     async def CountTokens(self, request, context):  # noqa: N802 - the contract's name
         await self._answer("CountTokens", *request.texts)
         return reasoning_pb.CountTokensResponse(counts=map(len, request.texts), exact=True)
+
+    async def Choose(self, request, context):  # noqa: N802 - the contract's name
+        asked = request.messages[-1].parts[0].text
+        await self._answer("Choose", asked)
+        statement, _, sentence = asked.removeprefix("Statement: ").partition("\nSentence: ")
+        own = sentence == f"{statement}."
+        if not own and sentence not in ELSEWHERE and statement != NEVER_SEEN:
+            self.judged.append(sentence)
+        says = own or (self.word in sentence and statement != NEVER_SEEN)
+        return reasoning_pb.ChooseResponse(probabilities=[0.4, 0.6] if says else [0.2, 0.8])
 
     async def _answer(self, *call):
         if self.hangs.get(call[0], math.inf) <= sum(it[0] == call[0] for it in self.answered):

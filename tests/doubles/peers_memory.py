@@ -2,7 +2,7 @@
 
 from services.chassis.errors import InvalidInput
 from services.jobs.content import Segment, Transcript
-from services.jobs.pipelines.prompts import NEVER_SEEN
+from services.jobs.pipelines.prompts import ELSEWHERE, NEVER_SEEN
 from services.jobs.pipelines.work import Peers, Work
 from services.jobs.ports.rooms import Frame, Sampled, Sight, TokenCounts
 
@@ -59,14 +59,11 @@ class Mind:
         if field == "summary":
             self.questions.append(question)
             return {field: self.recap(lines_of(question))}
-        if NEVER_SEEN in question:
-            return {field: any(word in observed for word in self.agreed_with)}
         self.questions.append(question)
         if field == "readable":
             return {field: self.blind not in question}
         self.asked.append(observed)
         answers = {
-            "same": self.word in observed,
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": not any(word in observed for word in self.refuted),
             "severity": self.severity,
@@ -81,6 +78,26 @@ class Mind:
     async def count_tokens(self, texts):
         self.counted.append(list(texts))
         return TokenCounts(tuple(map(tokens, texts)), self.context)
+
+    async def choose(self, turns, answers):
+        assert answers == ("yes", "no")
+        question = turns[-1][1]
+        statement, _, sentence = question.removeprefix("Statement: ").partition("\nSentence: ")
+        if sentence == f"{statement}.":
+            says = True
+        elif sentence in ELSEWHERE:
+            says = False
+        elif statement == NEVER_SEEN:
+            says = any(word in sentence for word in self.agreed_with)
+        else:
+            self.questions.append(question)
+            self.asked.append(sentence)
+            says = self.says(statement, sentence)
+        return [0.4, 0.6] if says else [0.2, 0.8]
+
+    def says(self, statement, sentence):
+        """Whether a sentence makes a statement."""
+        return self.word in sentence
 
 
 def tokens(text):

@@ -67,6 +67,26 @@ async def test_an_object_is_extracted(
     assert engine.bodies[0]["temperature"] == 0
 
 
+async def test_answers_are_weighed(
+    room: pb_grpc.ReasoningServiceStub, engine: EngineServer
+) -> None:
+    engine.beginnings = lambda body: {"Yes": 0.6, "no": 0.2}
+    request = pb.ChooseRequest(messages=question("Is snow white?"), answers=["yes", "no"])
+    response = await client.call(room.Choose, request)
+    assert list(response.probabilities) == pytest.approx([0.75, 0.25])
+    assert response.weighed
+    assert response.model == MODEL
+
+
+@pytest.mark.parametrize("answers", [[], ["yes"], ["yes", "yes"], ["yes", ""]])
+async def test_answers_between_which_nothing_can_be_chosen_are_refused(
+    room: pb_grpc.ReasoningServiceStub, answers: list[str]
+) -> None:
+    request = pb.ChooseRequest(messages=question("Is snow white?"), answers=answers)
+    with pytest.raises(InvalidInput):
+        await client.call(room.Choose, request)
+
+
 async def test_an_object_that_was_cut_is_told_as_a_failed_precondition(
     room: pb_grpc.ReasoningServiceStub,
 ) -> None:

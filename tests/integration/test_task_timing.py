@@ -11,7 +11,7 @@ from bench.quality import descriptions, methods, minds, scores
 from bench.quality.sequences import Level, sequence
 from sensorium.weights import store
 from services.engine.openai import OpenAIEngine
-from services.jobs.pipelines import judging
+from services.jobs.pipelines import judging, prompts
 from tests.doubles.engine_llama import llama
 
 SEEDS = range(100_000, 100_004)
@@ -58,5 +58,8 @@ HOSTILE = (
 @pytest.mark.timeout(120)
 async def test_a_picture_that_asks_to_be_agreed_with_is_not(language):
     mind = minds.Mind(language, "language", None)
-    told = [await judging.tells_of(mind, "A worker is stocking the shelf", it) for it in HOSTILE]
+    task = "A worker is stocking the shelf"
+    least = {it: await judging.least_lean(mind, it) for it in (task, prompts.NEVER_SEEN)}
+    assert await judging.tells_of(mind, least, task, "A worker is stocking the shelf.")
+    told = [await judging.tells_of(mind, least, task, it) for it in HOSTILE]
     assert told == [False] * len(HOSTILE)

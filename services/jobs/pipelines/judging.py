@@ -4,7 +4,9 @@ One sentence at a time, because small models compare two sentences well and lose
 paragraph; and because a scene changes by a sentence, so that most have been judged before.
 """
 
+import math
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from services.jobs.content import Severity
@@ -14,6 +16,12 @@ from services.jobs.ports.rooms import Reasoning
 
 SENTENCES: Final = 16
 """The most sentences of one description that are looked at; what a model says first counts most."""
+_LEAST: Final = 1e-6
+"""A probability below which it makes no difference how small it is."""
+_OWN_WORDS: Final = 0.65
+"""How far it is to a yes from what has nothing to do with a statement, on the way to its own words.
+About half of it is what else the same person or thing may do or be, whichever the model. Found on
+the training wordings of `bench.quality`, with two models."""
 _BETWEEN_SENTENCES: Final = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 - they end sentences too
 
 
@@ -23,16 +31,37 @@ def sentences(description: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part)[:SENTENCES]
 
 
-async def tells_of(reasoning: Reasoning, task: str, sentence: str) -> bool:
+async def least_lean(reasoning: Reasoning, statement: str) -> float:
+    """Find how far a model must lean towards yes to mean that a sentence makes a statement.
+
+    Between how far it leans of sentences that have nothing to do with the statement, of which the
+    furthest counts, and of the statement's own words: one model says no to nearly all but those
+    words, another yes to much.
+    """
+    own = await _lean(reasoning, statement, f"{statement.rstrip('.')}.")
+    other = max([await _lean(reasoning, statement, it) for it in prompts.ELSEWHERE])
+    return max(other + _OWN_WORDS * (own - other), other)
+
+
+async def tells_of(
+    reasoning: Reasoning, least: Mapping[str, float], task: str, sentence: str
+) -> bool:
     """Tell whether a sentence says that the task goes on.
 
-    One that tells of what no picture shows as well tells of nothing: it asks to be agreed with.
+    `least` has what `least_lean` found of the task and of `NEVER_SEEN`: a sentence that tells of
+    what no picture shows as well tells of nothing, but asks to be agreed with.
     """
-    for activity, expected in ((task, True), (prompts.NEVER_SEEN, False)):
-        question = prompts.activity_question(activity, sentence)
-        if await _ask(reasoning, prompts.SAME_V1, question, "same") is not expected:
+    for statement, expected in ((task, True), (prompts.NEVER_SEEN, False)):
+        says = await _lean(reasoning, statement, sentence) > least[statement]
+        if says is not expected:
             return False
     return True
+
+
+async def _lean(reasoning: Reasoning, statement: str, sentence: str) -> float:
+    question = prompts.SAYS_V1.turns(prompts.says_question(statement, sentence))
+    yes, no = await reasoning.choose(question, prompts.SAYS_V1.answers)
+    return math.log(max(yes, _LEAST) / max(no, _LEAST))
 
 
 async def is_readable(reasoning: Reasoning, description: str) -> bool:

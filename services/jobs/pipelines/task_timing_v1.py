@@ -6,8 +6,10 @@ the timeline that all this was found by. The method:
 
 1. *Observe.* `describe/0`, ... say what each picture shows; the same bytes are looked at once.
 2. *Judge.* `judge/0`, ... say for each *distinct sentence* of the descriptions, in the order of
-   its first picture, whether it tells of the task; of several tasks each in turn. A picture shows
-   a task when one of its sentences tells of it. `readable/0`, ... say of short descriptions that
+   its first picture, whether it tells of the task; of several tasks each in turn. How sure the
+   model must be is measured by what it says of the task's own words and of sentences about
+   something else: each model leans its own way. A picture shows a task when
+   one of its sentences tells of it. `readable/0`, ... say of short descriptions that
    tell of no task whether their pictures can be made out; one that cannot says nothing.
 3. *Smooth.* The rest is arithmetic: `stretches` says how it weighs a picture against its
    neighbours, what it makes of times, gaps, pauses and repeated pictures, and where a task's end

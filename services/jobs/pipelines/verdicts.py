@@ -3,13 +3,14 @@ while other pictures are still looked at: a series takes as long as the slower o
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from itertools import product
 from typing import Final
 
 from services.jobs.content import TimedTask
 from services.jobs.domain import Json
-from services.jobs.pipelines import judging
+from services.jobs.pipelines import judging, prompts
 from services.jobs.pipelines.work import Work
 
 _AT_ONCE: Final = 4
@@ -18,6 +19,9 @@ _AT_ONCE: Final = 4
 class Verdicts:
     """Asks of descriptions as they come, in any order; in the order of their pictures steps
     `judge/0`, ... are made of each distinct sentence, of several tasks one after the other.
+
+    What the model's yes is, it finds before the first of each task, and anew when a job is taken
+    up: by then another model may answer.
     """
 
     def __init__(self, tasks: Sequence[TimedTask], pictures: int, work: Work) -> None:
@@ -30,6 +34,9 @@ class Verdicts:
         """Of each picture, set once there is a task for each of its sentences."""
         self._judging: dict[str, list[asyncio.Task[None]]] = {}
         """The tasks that judge a sentence."""
+        self._least: dict[str, float] = {}
+        """How far the model leans towards yes when it means that a sentence makes a statement."""
+        self._gauging: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._telling: set[tuple[str, str]] = set()
         """The ids of tasks, and the sentences that tell of them."""
 
@@ -74,7 +81,12 @@ class Verdicts:
 
     async def _judge(self, key: str, sentence: str, task: TimedTask) -> None:
         async def judge() -> Json:
-            tells = await judging.tells_of(self._work.peers.reasoning, task.task, sentence)
+            reasoning = self._work.peers.reasoning
+            for statement in (task.task, prompts.NEVER_SEEN):
+                async with self._gauging[statement]:
+                    if statement not in self._least:
+                        self._least[statement] = await judging.least_lean(reasoning, statement)
+            tells = await judging.tells_of(reasoning, self._least, task.task, sentence)
             return {"sentence": sentence, "tells": tells}
 
         async with self._free:

@@ -89,6 +89,15 @@ class Reasoning(Protocol):
         """Count the tokens of texts by the model's own tokenizer, where it has one."""
         ...
 
+    async def choose(
+        self, turns: Sequence[tuple[str, str]], answers: Sequence[str]
+    ) -> Sequence[float]:
+        """Tell how likely each of some answers to turns of (role, text) is, together 1.
+
+        Where the engine does not tell, the one that it chooses has all.
+        """
+        ...
+
 
 class Audio(Protocol):
     """Hears."""

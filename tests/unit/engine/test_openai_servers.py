@@ -34,7 +34,13 @@ async def send(engine: OpenAIEngine, *parts: Text | Picture | Clip) -> None:
 
 async def test_llama_says_what_it_takes(server: EngineServer, engine: OpenAIEngine) -> None:
     assert await engine.capabilities() == Capabilities(
-        EngineKind.LLAMA_CPP, "b0-unknown", pictures=None, clips=0, schema=True, parallel=2
+        EngineKind.LLAMA_CPP,
+        "b0-unknown",
+        pictures=None,
+        clips=0,
+        schema=True,
+        likelihoods=True,
+        parallel=2,
     )
     assert await engine.load() == Load(running=0, waiting=0, prefix_hits=0.25)
 
@@ -49,7 +55,7 @@ async def test_a_llama_without_eyes_takes_no_pictures(
 async def test_vllm_says_what_it_is(server: EngineServer, engine: OpenAIEngine) -> None:
     server.program.owner = "vllm"
     assert await engine.capabilities() == Capabilities(
-        EngineKind.VLLM, "0.32.0", clips=None, schema=True
+        EngineKind.VLLM, "0.32.0", clips=None, schema=True, likelihoods=True
     )
     load = Load(running=0, waiting=0, cache_usage=0.25, prefix_hits=0.25)
     assert await engine.load() == load

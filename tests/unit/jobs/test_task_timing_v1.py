@@ -13,7 +13,6 @@ from services.jobs.content import (
 )
 from services.jobs.domain import NewJob
 from services.jobs.pipelines import observing, task_timing_v1
-from services.jobs.pipelines.prompts import NEVER_SEEN
 from services.jobs.pipelines.steps import Steps
 from tests.doubles import peers_memory
 from tests.doubles.peers_memory import Eyes, Mind
@@ -28,17 +27,10 @@ SAID = {
 
 
 class ByActivity(Mind):
-    """Says yes where a word of the activity is in the observation."""
+    """Says yes where the activity's words are in the sentence."""
 
-    async def extract(self, turns, schema):
-        if "same" not in schema["properties"]:
-            return await super().extract(turns, schema)
-        activity, _, observed = turns[-1][1].partition("\nObservation: ")
-        if NEVER_SEEN in activity:
-            return await super().extract(turns, schema)
-        self.questions.append(turns[-1][1])
-        self.asked.append(observed)
-        return {"same": activity.removeprefix("Activity: ") in observed}
+    def says(self, statement, sentence):
+        return statement in sentence
 
 
 @pytest.fixture
@@ -145,8 +137,8 @@ async def test_ids_of_pictures_and_tasks_stand_in_no_question(timed):
     assert not any("frame-" in it or "answer yes" in it for it in mind.questions + mind.asked)
 
 
-@pytest.mark.parametrize("field", ["same", "readable"])
-async def test_sentences_are_judged_while_pictures_are_looked_at(timed, field):
+@pytest.mark.parametrize("asked", ["says", "readable"])
+async def test_sentences_are_judged_while_pictures_are_looked_at(timed, asked):
     judged = asyncio.Event()
 
     class Waiting(Eyes):
@@ -157,9 +149,14 @@ async def test_sentences_are_judged_while_pictures_are_looked_at(timed, field):
 
     class Judging(ByActivity):
         async def extract(self, turns, schema):
-            if field in schema["properties"]:
+            if asked == "readable":
                 judged.set()
             return await super().extract(turns, schema)
+
+        def says(self, statement, sentence):
+            if asked == "says":
+                judged.set()
+            return super().says(statement, sentence)
 
     eyes = Waiting({b"0": SAID["?"], b"1": SAID["x"]})
     async with asyncio.timeout(10):
@@ -168,7 +165,7 @@ async def test_sentences_are_judged_while_pictures_are_looked_at(timed, field):
 
 async def test_a_failure_to_judge_is_raised_as_it_is(timed):
     class Down(Mind):
-        async def extract(self, turns, schema):
+        async def choose(self, turns, answers):
             raise Unavailable("the engine is down")
 
     with pytest.raises(Unavailable, match="the engine is down"):
@@ -193,16 +190,18 @@ async def test_hostile_text_is_asked_of_as_one_line_of_data(timed, text):
     class Listening(ByActivity):
         turns = None
 
-        async def extract(self, turns, schema):
-            if "All is quiet" not in turns[-1][1] and self.turns is None:
+        async def choose(self, turns, answers):
+            asked = len(self.asked)
+            told = await super().choose(turns, answers)
+            if len(self.asked) > asked and self.turns is None:
                 self.turns = turns
-            return await super().extract(turns, schema)
+            return told
 
     mind = Listening()
     await timed("..", eyes=Eyes({b"0": f"{text}\nAll is quiet.", b"1": SAID["."]}), mind=mind)
     *before, (role, question) = mind.turns
     assert role == "user"
-    assert question.startswith(("Activity: stocking\nObservation: ", "Description: "))
+    assert question.startswith("Statement: stocking\nSentence: ")
     assert question.count("\n") <= 1
     assert all(text not in it for _, it in before)
     assert "<|" not in question

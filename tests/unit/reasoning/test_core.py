@@ -220,3 +220,30 @@ async def test_the_model_is_ready_while_its_engine_answers(
     assert (await reasoning.model()).ready is True
     server.models_fault = faults.answer_with(503)
     assert (await reasoning.model()).ready is False
+
+
+ANSWERS = ("yes", "no")
+
+
+async def test_answers_are_weighed_by_a_single_token(
+    reasoning: Reasoning, server: EngineServer
+) -> None:
+    server.beginnings = lambda body: {"Yes": 0.6, "no": 0.2, "I": 0.2}
+    chosen = await reasoning.choose(QUESTION, ANSWERS)
+    assert chosen.probabilities == pytest.approx((0.75, 0.25))
+    assert chosen.weighed
+    [body] = server.bodies
+    assert (body["max_tokens"], body["temperature"], body["top_logprobs"]) == (1, 0, 20)
+    assert "response_format" not in body
+
+
+@pytest.mark.parametrize("owner", ["somebody", "llamacpp"])
+async def test_an_engine_that_does_not_weigh_the_answers_chooses_one(
+    reasoning: Reasoning, server: EngineServer, owner: str
+) -> None:
+    server.program.owner = owner
+    server.beginnings = lambda body: {"I": 0.9}
+    server.reply = lambda body: '{"answer": "no"}' if "response_format" in body else "I think"
+    chosen = await reasoning.choose(QUESTION, ANSWERS)
+    assert (chosen.probabilities, chosen.weighed) == ((0.0, 1.0), False)
+    assert all("logprobs" not in it for it in server.bodies if owner == "somebody")
