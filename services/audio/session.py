@@ -29,7 +29,13 @@ from services.audio.ports import Diarization, Heard, Stretch, Transcriber, Voice
 from services.audio.turns import Turns
 from services.chassis import limits
 from services.chassis.clock import Clock
-from services.chassis.errors import Internal, InvalidInput, MeshError, Precondition
+from services.chassis.errors import (
+    Internal,
+    InvalidInput,
+    MeshError,
+    Precondition,
+    Unavailable,
+)
 from services.media import speech
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 from services.media.refused import Refused
@@ -165,6 +171,12 @@ class Session:
         if self._ending is None:
             self._ending = asyncio.create_task(self._finish())
         await asyncio.shield(self._ending)
+
+    def give_up(self) -> None:
+        """Tell who follows that nothing will come any more. Its life is the caller's to end."""
+        self.failure = Unavailable("the session was given up", remedy="open a new session")
+        self._heard.beat()
+        self._arrived.beat()
 
     def fail_stream(self, stream: Stream, error: MeshError) -> None:
         """End one stream that follows; the session lives on."""

@@ -208,6 +208,7 @@ class Sessions:
             if place.expiry is not None:
                 place.expiry.cancel()
             if not place.session.is_over:  # Else it is tidying up, which must not be cut short.
+                place.session.give_up()
                 place.life.cancel()
 
 

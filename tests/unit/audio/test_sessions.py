@@ -60,6 +60,15 @@ async def test_speech_becomes_segments_and_a_final_transcript():
     assert caller.acknowledged == len(HELLO)
 
 
+async def test_a_stream_ends_when_the_room_closes():
+    async with asyncio.timeout(10), Audio(ToneTranscriber()) as core:
+        _, stream = await opened(core)
+        following = asyncio.create_task(anext(stream))
+        await core._sessions.close()
+        with pytest.raises(Unavailable, match="given up"):
+            await following
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_line_cut_fifty_times_gives_the_same_as_one_that_never_broke(seed):
     chance = random.Random(seed)
