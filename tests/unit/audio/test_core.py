@@ -9,7 +9,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from services.audio import core as audio_core
+from services.audio import recordings
 from services.audio.core import Audio
 from services.audio.domain import Reached, Received, Segment, Transcription, Wish
 from services.audio.live import Chunk, End
@@ -395,7 +395,7 @@ async def test_a_recording_is_told_of_while_it_is_heard(core):
 
 
 async def test_who_waits_for_a_long_pass_is_given_signs_of_life(core, ears, monkeypatch):
-    monkeypatch.setattr(audio_core, "SIGN_SECONDS", 0.01)
+    monkeypatch.setattr(recordings, "SIGN_SECONDS", 0.01)
     with ears.held():
         async with asyncio.timeout(10), aclosing(core.follow(SECOND)) as told:
             assert [await anext(told) for _ in range(3)] == [Reached(0.0)] * 3
@@ -405,7 +405,7 @@ async def test_who_waits_for_a_long_pass_is_given_signs_of_life(core, ears, monk
 
 
 async def test_who_leaves_a_recording_gives_its_place_back(core, ears, monkeypatch):
-    monkeypatch.setattr(audio_core, "SIGN_SECONDS", 0.01)
+    monkeypatch.setattr(recordings, "SIGN_SECONDS", 0.01)
     for _ in range(3):
         with ears.held():
             async with asyncio.timeout(10), aclosing(core.follow(SECOND)) as told:
