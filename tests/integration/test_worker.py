@@ -142,7 +142,7 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     images, blobs = pictures(8)
     goes_on = (False, False, True, True, False, True, True, False)
     rooms.says = {
-        blob.data: f"A worker is {'stocking' if stocks else 'standing'}."
+        blob.data: f"A worker is {'stocking shelves' if stocks else 'standing'}."
         for blob, stocks in zip(blobs, goes_on, strict=True)
     }
     given = TaskTimingInput("A worker is stocking", "", images)
@@ -156,14 +156,14 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     assert task.evidence_image_ids == ("frame-2", "frame-3", "frame-5", "frame-6")
     assert [it.image_id for it in job.output.observations] == [it.id for it in images]
     # Each distinct sentence is judged once.
-    assert sorted(rooms.judged) == ["A worker is standing.", "A worker is stocking."]
+    assert sorted(rooms.judged) == ["A worker is standing.", "A worker is stocking shelves."]
     assert (job.progress.done_steps, job.progress.total_steps) == (11, 11)
     steps = [it for it in await events(store, job) if it.kind is K.STEP_COMPLETED]
     judged = {"judge/0", "judge/1", "readable/0"}
     assert {it.step for it in steps} == {*(f"describe/{n}" for n in range(8)), *judged}
     assert [it.progress.done_steps for it in steps] == list(range(1, 12))
     told = {it.step: it.text for it in steps}
-    assert told["describe/2"] == "A worker is stocking."
+    assert told["describe/2"] == "A worker is stocking shelves."
     assert rooms.priorities == {"job"}
 
 
