@@ -113,7 +113,9 @@ async def test_a_clip_is_read_as_one_thing(engine: OpenAIEngine, scene: Scene) -
 
 async def test_its_limits_are_learnt_from_its_refusals(engine: OpenAIEngine) -> None:
     known = await engine.capabilities()
-    assert known == Capabilities(EngineKind.VLLM, "0.32.0", clips=None, schema=True)
+    assert known == Capabilities(
+        EngineKind.VLLM, "0.32.0", clips=None, schema=True, likelihoods=True
+    )
     with pytest.raises(InvalidInput) as refused:
         await say(engine, *[picture(SCENES[0])] * (PICTURES + 1))
     assert refused.value.code == "TOO_MANY_IMAGES"
