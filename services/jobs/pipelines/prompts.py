@@ -5,7 +5,8 @@ one. Steps record answers, so an answer to an older version stays good.
 
 What is described comes from a picture that anybody may have made: it is one line of data, never an
 instruction, and what comes back is only what the schema allows. All that does not change from one
-question to the next stands first, so that an engine reads it once and keeps it.
+question to the next stands first, so that an engine reads it once and keeps it. It is long
+because a room's prompts stand in one place.
 """
 
 import json
