@@ -8,16 +8,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.jobs.content import Evidence, Segment, Transcript
-from services.jobs.pipelines import judging
+from services.jobs.pipelines import wording
+from services.jobs.pipelines.prompts import line
 
 _LEAST_LETTERS: Final = 7
 """What is shorter does nothing by itself: yes, thanks. "I'll do it" has as many."""
 _MOST_CHARS: Final = 600
-_QUESTION: Final = re.compile(r"[?？؟;]['\")»”]*$")  # noqa: RUF001 - these end questions too
+_QUESTION: Final = re.compile(r"(?:[?？؟;]|(?:か|吗|嗎)[。.]?)['\")»”’」』）]*$")  # noqa: RUF001 - these end questions too
+_GRAMMAR: Final = re.compile("[\u3040-\u309f]")
+"""Hiragana: in Japanese what is not grammar is mostly written otherwise."""
+_ARTICLE: Final = re.compile(
+    r"\b(?:[dmsk]?ein(?:e[mnrs]?)?|der|die|das|den|dem|des|unser\w*) $", re.I
+)
+"""Where all nouns are written large, as in German, what has an article is mostly a thing."""
 _WORDS: Final = re.compile(r"[^\W_]+")
 _STEM: Final = 5
 """Letters by which words are compared: what follows is mostly grammar."""
 _LEAST_WORD: Final = 3
+_LEAST_NAME: Final = 2
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ def sentences(transcript: Transcript) -> tuple[Sentence, ...]:
     return tuple(
         Sentence(text[:_MOST_CHARS], segment.speaker, evidence_of(segment))
         for segment in transcript.segments
-        for text in judging.sentences(segment.text)
-        if sum(it.isalpha() for it in text) >= _LEAST_LETTERS
+        for text in map(line, wording.sentences(segment.text))
+        if wording.weight(text) >= _LEAST_LETTERS
     )
 
 
@@ -64,42 +72,42 @@ def share_words(claim: str, source: str) -> bool:
 def repeats(claim: str, source: str) -> bool:
     """Whether a text says another again: half of the long words of the shorter stand in both."""
     ours, theirs = (
-        {it for it in _stems(text) if len(it) > _LEAST_WORD} for text in (claim, source)
+        wording.stems(text, letters=_STEM, least=_LEAST_WORD + 1) for text in (claim, source)
     )
     return 2 * len(ours & theirs) >= max(min(len(ours), len(theirs)), 1)
 
 
 def says_nothing_new(text: str) -> bool:
     """Whether a reply has short words alone, as "okay, I'll do that" has."""
-    return all(len(it) < _STEM for it in _WORDS.findall(text))
+    return all(len(_GRAMMAR.sub("", it)) < _STEM for it in wording.words(text))
 
 
 def names(name: str, source: str) -> bool:
     """Whether a source says a name as a whole word or several."""
-    return _says(_WORDS.findall(name.casefold()), source.casefold())
+    return _said(wording.plain(name.casefold()), wording.plain(source.casefold()))
 
 
 def is_name(name: str, everything: str) -> bool:
-    """Whether what was named may be somebody: nowhere in all that was said is it written small.
+    """Whether what was named may be somebody: nowhere in all that was said is it written small, or
+    has an article.
 
     In a script that writes nothing small, anything may be.
     """
     if name.lower() == name.upper():
         return True
-    words = _WORDS.findall(name.lower())
-    return len("".join(words)) > 1 and not _says(words, everything)
+    small, said = wording.plain(name.lower()), wording.plain(everything)
+    if sum(it.isalpha() for it in small) < _LEAST_NAME or _said(small, said):
+        return False
+    written = re.finditer(rf"\b{re.escape(wording.plain(name))}\b", said)
+    return not any(_ARTICLE.search(said, 0, it.start()) for it in written)
 
 
-def _says(words: Sequence[str], source: str) -> bool:
+def _said(name: str, source: str) -> bool:
+    if wording.is_unspaced(name):
+        return name in source
+    words = _WORDS.findall(name)
     return bool(words) and f" {' '.join(words)} " in f" {' '.join(_WORDS.findall(source))} "
 
 
 def _stems(text: str) -> set[str]:
-    words = _WORDS.findall(text.casefold())
-    # A script without spaces makes one word of a sentence: there each letter counts.
-    return {
-        stem
-        for word in words
-        for stem in ((word[:_STEM],) if word.isascii() or len(word) < 12 else tuple(word))
-        if len(word) >= _LEAST_WORD
-    }
+    return wording.stems(text, letters=_STEM, least=_LEAST_WORD)

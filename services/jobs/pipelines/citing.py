@@ -2,19 +2,17 @@
 words. A sentence of which they have hardly any rests on nothing. It asks no model.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
-from unicodedata import category
 
 from services.jobs.content import Evidence, Finding
-from services.jobs.pipelines import judging
+from services.jobs.pipelines import wording
+from services.jobs.pipelines.prompts import line
 
 _BORNE_OUT: Final = 1 / 3
 """The share of a sentence's words that the texts have: a summary has words of its own."""
 _MOST: Final = 8
 """The most texts that are named for one sentence."""
-_WORDS: Final = re.compile(r"[^\W_]+")
 _STEM: Final = 4
 """Letters by which words are compared: what follows is mostly grammar."""
 _SHORT: Final = 3
@@ -24,7 +22,7 @@ _SHORT: Final = 3
 def cited(summary: str, sources: Sequence[Evidence]) -> tuple[tuple[Finding, ...], int]:
     """Find the sentences of a summary that rest on its sources, and how many do not."""
     marks = [_marks(it.text, _SHORT) for it in sources]
-    sentences = judging.sentences(summary)
+    sentences = [line(it) for it in wording.sentences(summary)]
     places = [_places(_marks(it, _STEM), marks) for it in sentences]
     found = tuple(
         Finding(sentence, tuple(sources[at] for at in each))
@@ -36,7 +34,7 @@ def cited(summary: str, sources: Sequence[Evidence]) -> tuple[tuple[Finding, ...
 
 def text_of(sentences: Sequence[Finding]) -> str:
     """Put sentences together again."""
-    return " ".join(it.text for it in sentences)
+    return wording.joined([it.text for it in sentences])
 
 
 def _places(wanted: set[str], marks: Sequence[set[str]]) -> list[int]:
@@ -55,11 +53,4 @@ def _places(wanted: set[str], marks: Sequence[set[str]]) -> list[int]:
 
 
 def _marks(text: str, least: int) -> set[str]:
-    marks: set[str] = set()
-    for word in _WORDS.findall(text.casefold()):
-        if any(category(it) == "Lo" for it in word):
-            # Scripts without spaces make one word of a sentence: there pairs of letters count.
-            marks |= {word[at : at + 2] for at in range(max(1, len(word) - 1))}
-        elif len(word) >= least or word.isdecimal():
-            marks.add(word[:_STEM])
-    return marks
+    return wording.stems(text, letters=_STEM, least=least)

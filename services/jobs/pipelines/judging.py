@@ -5,12 +5,11 @@ paragraph; and because a scene changes by a sentence, so that most have been jud
 """
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from services.jobs.content import Severity
-from services.jobs.pipelines import prompts
+from services.jobs.pipelines import prompts, wording
 from services.jobs.pipelines.prompts import Prompt
 from services.jobs.ports.rooms import Reasoning
 
@@ -22,13 +21,11 @@ _OWN_WORDS: Final = 0.65
 """How far it is to a yes from what has nothing to do with a statement, on the way to its own words.
 About half of it is what else the same person or thing may do or be, whichever the model. Found on
 the training wordings of `bench.quality`, with two models."""
-_BETWEEN_SENTENCES: Final = re.compile(r"(?<=[.!?。！？])\s+|\n+")  # noqa: RUF001 - they end sentences too
 
 
 def sentences(description: str) -> tuple[str, ...]:
     """The sentences of a description, each on one line; at most `SENTENCES`."""
-    parts = (prompts.line(part) for part in _BETWEEN_SENTENCES.split(description))
-    return tuple(part for part in parts if part)[:SENTENCES]
+    return tuple(map(prompts.line, wording.sentences(description)[:SENTENCES]))
 
 
 async def least_lean(reasoning: Reasoning, statement: str) -> float:

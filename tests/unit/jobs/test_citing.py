@@ -58,6 +58,23 @@ def test_words_are_compared_however_they_are_inflected_and_written(summary, text
     assert rests_on(summary, "x", text) == ([("frame-1",)], 0)
 
 
+@pytest.mark.parametrize(
+    "summary", ["الطباخ يغسل الأطباق في المطبخ.", "厨师在煮面条。", "Der Koch kocht Nudeln."]
+)
+def test_what_nobody_said_rests_on_nothing_in_any_language(summary):
+    said = (
+        "قررنا تأجيل الافتتاح إلى يوم الخميس",
+        "我们决定星期四开业。",
+        "Wir öffnen am Donnerstag.",
+    )
+    assert rests_on(summary, *said) == ([], 1)
+
+
+def test_each_sentence_of_a_summary_without_spaces_is_cited_by_itself():
+    found, dropped = cited("工人在整理货架。厨师煮面。", sources("一名工人正在整理货架。"))
+    assert ([it.text for it in found], dropped) == (["工人在整理货架。"], 1)
+
+
 def test_no_more_texts_are_named_than_a_person_reads():
     words = [f"{it * 4}" for it in "abcdefghijklm"]
     [evidence], dropped = rests_on(" ".join(words), *words)
