@@ -2,14 +2,21 @@
 
 import asyncio
 
+from services.chassis.errors import Unavailable
 from services.jobs.ports.rooms import TokenCounts
 from tests.doubles.peers_memory import lines_of, tokens
 
 
 class SessionMind:
-    def __init__(self, *, failing=(), hangs=False, refuted=(), task=None, acts=None):
+    def __init__(
+        self, *, failing=(), hangs=False, hangs_at="", down_at="", refuted=(), task=None, acts=None
+    ):
         self.failing = list(failing)
-        """Raised by the next questions, one each."""
+        """Raised by the next questions, one each; None: that one is answered."""
+        self.hangs_at = hangs_at
+        """Words of questions that it never answers."""
+        self.down_at = down_at
+        """Words of the question from which on it is down."""
         self.hangs = hangs
         self.refuted = refuted
         """Words of lines that bear out no claim."""
@@ -42,10 +49,13 @@ class SessionMind:
 
     async def _asked(self, question):
         self.asked.append(question)
-        if self.hangs:
+        if self.hangs or (self.hangs_at and self.hangs_at in question):
             await asyncio.Event().wait()
-        if self.failing:
-            raise self.failing.pop(0)
+        if self.down_at and self.down_at in question:
+            self.down_at = ":"  # As every question has.
+            raise Unavailable("the engine went away")
+        if self.failing and (failure := self.failing.pop(0)):
+            raise failure
 
 
 def _recap(lines):

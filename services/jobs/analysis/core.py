@@ -58,7 +58,8 @@ async def findings(transcript: Transcript, asker: Asker) -> Findings:
     ]
     asked = [prompts.claimed(act, said[place].text) for place, act in claims]
     borne = await asker.each("holds", prompts.HOLDS_V1, asked)
-    held = [claim for claim, holds in zip(claims, borne, strict=True) if holds]
+    # What nobody could check is told all the same: who asks names it as not whole.
+    held = [claim for claim, holds in zip(claims, borne, strict=True) if holds is not False]
     of_act = {act: [place for place, it in held if it is act] for act in Act}
     tasks = {*of_act[Act.REQUEST], *of_act[Act.PROMISE]}
     items, unsaid = await _items(said, of_act[Act.REQUEST], of_act[Act.PROMISE], asker)

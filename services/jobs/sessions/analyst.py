@@ -1,10 +1,11 @@
-"""Analyses a transcript within its time: what cannot be made, because the language engine is down
-or the time is up, is named as missing, and the rest is told.
+"""Analyses a transcript within its time. Where the language engine fails or the time is up, what
+was found until then is told, and what is not whole is named as missing.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -24,15 +25,28 @@ Answer = TypeVar("Answer")
 _AT_ONCE: Final = 4
 """What one session asks at a time: an engine that answers several at once is kept busy."""
 _AGAIN_SECONDS: Final = 2.0
-_PARTS: Final = {
-    "summary": ("summary",),
-    "act": ("decisions", "action_items", "risks"),
-    "holds": ("decisions", "action_items", "risks"),
-    "answered": ("open_questions",),
-    "task": ("action_items",),
-    "harm": ("risks",),
+_LEAST_WAIT_SECONDS: Final = 0.1
+_PATIENCE_SECONDS: Final = 30.0
+"""So long an engine that has answered may be gone: it takes about that to start."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    parts: tuple[str, ...]
+    """What is not whole without the answers."""
+    share: float
+    """Of the time that is left when it begins: the kinds after it have the rest."""
+
+
+_KINDS: Final = {
+    "summary": _Kind(("summary",), 0.4),
+    "act": _Kind(("decisions", "action_items", "risks"), 0.65),
+    "holds": _Kind(("decisions", "action_items", "risks"), 0.6),
+    "answered": _Kind(("open_questions",), 0.4),
+    "task": _Kind(("action_items",), 0.7),
+    "harm": _Kind(("risks",), 1.0),
 }
-"""What is not whole without an answer to a kind of question."""
+"""The kinds of questions, as they are asked one after another."""
 _TIME_IS_UP: Final = "the time for the analysis was up"
 
 
@@ -71,14 +85,23 @@ class _Patient:
         self._reasoning = reasoning
         self._tell = tell
         self._progress = Progress()
-        self._until = asyncio.get_running_loop().time() + within.total_seconds()
+        self._clock = asyncio.get_running_loop().time
+        self._until = self._clock() + within.total_seconds()
         self._free = asyncio.Semaphore(_AT_ONCE)
-        self._given_up = ""
-        self._missing: dict[str, str] = {}
+        self._answer_time: float | None = None
+        self._trouble = ""
+        """Why the engine answered nothing lately. Empty: it does."""
+        self._is_down = False
+        self._asked: Counter[str] = Counter()
+        self._unanswered: Counter[str] = Counter()
+        self._reasons: dict[str, str] = {}
 
     def missing(self) -> tuple[MissingPart, ...]:
-        """What could not be made, and why."""
-        return tuple(MissingPart(part, reason) for part, reason in self._missing.items())
+        """What could not be made, or not wholly, and why."""
+        return tuple(
+            MissingPart(part, f"{reason}; {self._answered(part)} questions about it were answered")
+            for part, reason in self._reasons.items()
+        )
 
     async def each(self, name: str, prompt: Prompt, questions: Sequence[str]) -> Sequence[Any]:
         """Answer each question of a kind."""
@@ -87,70 +110,110 @@ class _Patient:
             told = await self._reasoning.extract(prompt.turns(question), prompt.schema)
             return prompt.answer(told)
 
-        self._note(asked=len(questions))
-        asked = (self._ask(name, lambda it=it: answer(it)) for it in questions)  # type: ignore[misc]
-        answers: list[Any] = await asyncio.gather(*asked)
-        return answers
+        return await self._each(name, self._time(name), questions, answer)
 
     async def summary(self, segments: Sequence[Segment]) -> str:
-        """Sum up what was said. Empty: it cannot be."""
+        """Sum up what was said; part by part, where there is no summary of the parts to be had."""
         recap = summing.Recap(session_prompts.RECAP_OF_SPEECH_V1, session_prompts.conversation)
+        until = self._time("summary")
+        told: list[str] = []
 
         async def measure(_: int, lines: Sequence[str]) -> summing.Sizes:
-            sizes = await self._tried("summary", lambda: recap.sizes(lines, self._reasoning))
-            if sizes is None:
+            counted = self._tried("summary", until, lambda: recap.sizes(lines, self._reasoning))
+            if (sizes := await counted) is None:
                 raise _NotMeasured
             return sizes
 
         async def sum_up(_: int, parts: Sequence[str]) -> Sequence[str]:
-            self._note(asked=len(parts))
-            asked = (
-                self._ask("summary", lambda part=part: recap.of(part, self._reasoning))  # type: ignore[misc]
-                for part in parts
-            )
-            return [it for it in await asyncio.gather(*asked) if it] or [""]
+            asked = self._each("summary", until, parts, lambda it: recap.of(it, self._reasoning))
+            answers = [it for it in await asked if it]
+            told[:] = answers or told
+            return answers or [""]
 
         try:
-            return await summing.summed_up([_told(it) for it in segments], measure, sum_up)
+            summary = await summing.summed_up([_line(it) for it in segments], measure, sum_up)
         except _NotMeasured:
-            return ""
+            summary = ""
+        return summary or "\n".join(told)
+
+    def _time(self, name: str) -> float:
+        now = self._clock()
+        return now + _KINDS[name].share * (self._until - now)
+
+    async def _each(
+        self,
+        name: str,
+        until: float,
+        items: Sequence[str],
+        ask: Callable[[str], Awaitable[Answer]],
+    ) -> list[Answer | None]:
+        async def answer(item: str) -> Answer | None:
+            try:
+                return await self._tried(name, until, lambda: ask(item))
+            finally:
+                self._note(answered=1)
+
+        self._note(asked=len(items))
+        return await asyncio.gather(*map(answer, items))
 
     def _note(self, *, asked: int = 0, answered: int = 0) -> None:
         before = self._progress
         self._progress = Progress(before.asked + asked, before.answered + answered)
         self._tell(self._progress)
 
-    async def _ask(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        try:
-            return await self._tried(name, ask)
-        finally:
-            self._note(answered=1)
+    def _answered(self, part: str) -> str:
+        asked = self._asked[part]
+        return f"{asked - self._unanswered[part]} of {asked}"
 
-    async def _tried(self, name: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        reason = self._given_up
-        if not reason:
+    async def _tried(
+        self, name: str, until: float, ask: Callable[[], Awaitable[Answer]]
+    ) -> Answer | None:
+        parts = _KINDS[name].parts
+        self._asked.update(parts)
+        async with self._free:
             try:
-                async with self._free, asyncio.timeout_at(self._until):
-                    return await self._asked(ask)
+                if not self._is_down and self._clock() < until:
+                    async with asyncio.timeout_at(until):
+                        return await self._insist(ask)
+                reason = self._trouble or _TIME_IS_UP
             except TimeoutError:
-                reason = self._given_up = _TIME_IS_UP
+                reason = self._trouble or _TIME_IS_UP
             except MeshError as error:
-                reason = f"the language engine did not answer: {error.message}"
-                if error.passes:
-                    self._given_up = reason
-        for part in _PARTS[name]:
-            self._missing.setdefault(part, reason)
+                reason = _told(error)
+                self._is_down |= error.passes
+        self._unanswered.update(parts)
+        for part in parts:
+            self._reasons.setdefault(part, reason)
         return None
 
-    async def _asked(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _insist(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         while True:
             try:
-                return await ask()
+                answer = await ask()
             except Exhausted as full:
                 wait = full.retry_after
-                await asyncio.sleep(wait.total_seconds() if wait else _AGAIN_SECONDS)
+            except MeshError as error:
+                if not error.passes:
+                    raise
+                self._trouble = _told(error)
+                if not self._is_patient():
+                    raise
+                wait = error.retry_after
+            else:
+                self._answer_time, self._trouble = self._clock(), ""
+                return answer
+            seconds = _AGAIN_SECONDS if wait is None else wait.total_seconds()
+            await asyncio.sleep(max(_LEAST_WAIT_SECONDS, seconds))
+
+    def _is_patient(self) -> bool:
+        last = self._answer_time
+        return last is not None and self._clock() < last + _PATIENCE_SECONDS
 
 
-def _told(segment: Segment) -> str:
+def _told(error: MeshError) -> str:
+    return f"the language engine did not answer: {error.message}"
+
+
+def _line(segment: Segment) -> str:
     who = f"{segment.speaker}: " if segment.speaker else ""
     return line(f"{who}{segment.text}")[: summing.LINE_CHARS]

@@ -5,6 +5,7 @@ import pytest
 
 from services.chassis.errors import Exhausted, Unavailable
 from services.jobs.content import Findings, Segment, Transcript
+from services.jobs.sessions import analyst
 from services.jobs.sessions.analyst import Analyst
 from services.jobs.sessions.domain import Progress
 from tests.doubles.mind_of_sessions import SessionMind
@@ -85,6 +86,46 @@ async def test_an_engine_that_hangs_costs_no_more_than_the_time_allowed():
     async with asyncio.timeout(5):
         found = await Analyst(SessionMind(hangs=True), within=timedelta(seconds=0.1))(SAID, ignore)
     assert "time" in found.missing[0].reason
+
+
+async def test_when_the_time_is_up_what_was_found_is_told_and_later_questions_have_theirs():
+    mind = SessionMind(hangs_at="Line: The floor")
+    async with asyncio.timeout(5):
+        found = await Analyst(mind, within=timedelta(seconds=0.3))(SAID, ignore)
+    assert found.summary
+    assert [it.text for it in found.decisions] == ["We decided to stay open."]
+    assert [it.title for it in found.action_items] == ["clean the floor"]
+    [reason] = {it.reason for it in found.missing if it.part != "action_items"}
+    assert reason == ("the time for the analysis was up; 4 of 5 questions about it were answered")
+
+
+async def test_what_could_not_be_checked_any_more_is_told_and_named_as_not_whole(monkeypatch):
+    monkeypatch.setattr(analyst, "_PATIENCE_SECONDS", 0.0)
+    found = await Analyst(SessionMind(down_at="Claim:"), within=MINUTE)(SAID, ignore)
+    assert [it.text for it in found.decisions] == ["We decided to stay open."]
+    assert [it.title for it in found.action_items] == ["Please clean the floor."]
+    assert [it.risk.description for it in found.risks] == ["The floor is dangerous."]
+    assert {it.part for it in found.missing} == {"decisions", "action_items", "risks"}
+    reason = found.missing[0].reason
+    assert reason.startswith("the language engine did not answer: the engine went away; 3 of")
+
+
+async def test_an_engine_that_is_away_for_a_moment_costs_nothing():
+    gone = Unavailable("the engine starts", retry_after=timedelta(0))
+    mind = SessionMind(failing=[None, None, None, gone, gone, gone, None, gone])
+    found = await Analyst(mind, within=MINUTE)(SAID, ignore)
+    assert found.missing == ()
+    assert found.decisions
+    assert found.risks
+
+
+async def test_of_a_summary_that_is_not_whole_the_parts_are_told():
+    mind = SessionMind(hangs_at="lines: S")
+    long = transcript(*[f"{place} {'word ' * 110}" for place in range(40)])
+    async with asyncio.timeout(5):
+        found = await Analyst(mind, within=timedelta(seconds=0.5))(long, ignore)
+    assert len(found.summary_sentences) > 1
+    assert "summary" in {it.part for it in found.missing}
 
 
 @pytest.mark.parametrize("count", [1, 400])
