@@ -105,7 +105,7 @@ async def llama(parallel: int = 2) -> AsyncIterator[Part]:
     command = (
         *("-m", "sensorium.engines.llama", "--model", str(AISLE / "aisle.gguf")),
         *("--mmproj", str(AISLE / "aisle-mmproj.gguf"), "--alias", "aisle"),
-        *("--port", str(port), "--parallel", str(parallel)),
+        *("--port", str(port), "--parallel", str(parallel), "--threads", "1"),
     )
     ready = probes.http(f"http://127.0.0.1:{port}/health")
     quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
