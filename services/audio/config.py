@@ -39,7 +39,8 @@ class AudioConfig(RoomConfig):
     sessions_at_once: int = Field(default=16, ge=1, le=1_024)
     """How many people may speak live at once; more are refused for the moment."""
     sessions_kept: int = Field(default=16, ge=0, le=1_024)
-    """How many live sessions are kept after their stream broke off; the oldest are forgotten."""
+    """How many live sessions are kept after their stream broke off. Over that, the tenant who keeps
+    most loses one: of those that are over, else of all, the oldest."""
     session_kept_seconds: float = Field(default=120.0, gt=0, le=3_600)
     """How long a live session without a stream is kept."""
     idle_seconds: float = Field(default=60.0, gt=0, le=3_600)

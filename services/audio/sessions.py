@@ -4,6 +4,7 @@ forgotten. It knows neither the wire nor an engine.
 
 import asyncio
 import hmac
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Bounds:
     sessions: int = 16
     """Those with a stream."""
     kept: int = 16
-    """Those without."""
+    """Those without. Over that, who keeps most loses their oldest."""
     kept_seconds: float = 120.0
     """How long one is kept without a stream."""
     idle_seconds: float = 60.0
@@ -200,8 +201,15 @@ class Sessions:
         loop = asyncio.get_running_loop()
         place.expiry = loop.call_later(self._bounds.kept_seconds, self._forget, place.session.id)
         left = [it for it in self._places.values() if it.stream is None and it.expiry]
-        for oldest in sorted(left, key=_expires)[: max(0, len(left) - self._bounds.kept)]:
-            self._forget(oldest.session.id)
+        if len(left) > self._bounds.kept:
+            shares = Counter(it.session.tenant for it in left)
+            # Of who keeps most, so that nobody's are lost to somebody else's; first what is over,
+            # of which only the answer can still be missed.
+            gone = min(
+                left,
+                key=lambda it: (-shares[it.session.tenant], not it.session.is_over, _expires(it)),
+            )
+            self._forget(gone.session.id)
 
     def _forget(self, session_id: str) -> None:
         if place := self._places.pop(session_id, None):

@@ -189,6 +189,36 @@ async def test_two_hundred_sessions_opened_and_abandoned_leave_the_last_few_alon
         assert sum(isinstance(it, Session) for it in gc.get_objects()) <= 4
 
 
+async def left(core, *messages, tenant="t"):
+    """Open a session and lose its line."""
+    ready, stream = await opened(core, *messages, tenant=tenant)
+    if End() in messages:
+        async for _ in stream:
+            pass
+    await stream.aclose()
+    return Resumption(ready.session_id, ready.token)
+
+
+async def test_who_leaves_many_sessions_pushes_out_nobody_elses():
+    async with Audio(ToneTranscriber(), bounds=Bounds(kept=3)) as core:
+        kept = await left(core, Chunk(HELLO[:3_200]), tenant="quiet")
+        busy = [await left(core, tenant="busy") for _ in range(20)]
+        for session, tenant in ((kept, "quiet"), *((it, "busy") for it in busy[-2:])):
+            await (await opened(core, asked=session, tenant=tenant))[1].aclose()
+        with pytest.raises(NotFound):
+            await opened(core, asked=busy[-3], tenant="busy")
+
+
+async def test_a_session_that_may_go_on_is_kept_rather_than_those_that_are_over():
+    async with Audio(ToneTranscriber(), bounds=Bounds(kept=3)) as core:
+        kept = await left(core, Chunk(HELLO[:3_200]))
+        over = [await left(core, Chunk(HELLO), End()) for _ in range(4)]
+        for session in (kept, *over[-2:]):
+            await (await opened(core, asked=session))[1].aclose()
+        with pytest.raises(NotFound):
+            await opened(core, asked=over[0])
+
+
 async def test_a_session_too_many_is_refused_at_its_start_and_told_when_to_come_back():
     async with Audio(ToneTranscriber(), bounds=Bounds(sessions=1)) as core:
         _, stream = await opened(core)
