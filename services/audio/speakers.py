@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ async def told_apart(transcript: Transcript, diarization: Diarization | None) ->
 def named(transcript: Transcript, turns: Sequence[SpeakerTurn]) -> Transcript:
     """Say of each segment who speaks, as `S1`, `S2` in the order in which they first do. Segments
     are split where the voice changes between two words; the text stays the same, word by word.
+    Turns are in order of time and do not overlap.
     """
     voices = dict[int, str]()
 
@@ -43,7 +45,11 @@ def named(transcript: Transcript, turns: Sequence[SpeakerTurn]) -> Transcript:
 
 def _voice(word: Word, turns: Sequence[SpeakerTurn]) -> int:
     """Whose turn shares most with the word; where none does, the nearest."""
-    best = max(turns, key=lambda it: _shared(word, it), default=None)
+    # Hours have thousands of words and of turns: only those around the word are looked at.
+    first = bisect_left(turns, word.start_seconds, key=lambda it: it.end_seconds)
+    after = bisect_left(turns, word.end_seconds, key=lambda it: it.start_seconds)
+    near = turns[max(0, first - 1) : after + 1]
+    best = max(near, key=lambda it: _shared(word, it), default=None)
     return best.voice if best else 0
 
 

@@ -1,3 +1,8 @@
+import itertools
+import random
+
+import pytest
+
 from services.audio import speakers
 from services.audio.domain import SpeakerTurn, Transcript, Word, segment_of
 from tests.doubles.diarizer_fake import FakeDiarizer
@@ -36,6 +41,28 @@ def test_a_segment_is_split_between_the_words_where_the_voice_changes():
 def test_a_word_outside_every_turn_is_the_nearest_speakers():
     made = speakers.named(transcript("One two three four"), [SpeakerTurn(0, 1, 0)])
     assert told(made) == [("S1", "One two three four")]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_each_word_the_turn_is_found_that_shares_most_with_it(seed):
+    chance = random.Random(seed)
+    places = sorted(round(chance.uniform(0, 40), 1) for _ in range(24))
+    spans = list(itertools.pairwise(places))[:: chance.choice((1, 2))]
+    turns = [SpeakerTurn(start, end, chance.randrange(3)) for start, end in spans]
+    before = transcript(*(["word"] * 40))
+    made = speakers.named(before, turns)
+    names = dict[int, str]()
+    for word, segment in zip(before.segments, made.segments, strict=True):
+        best = max(turns, key=lambda it: speakers._shared(word.words[0], it))
+        assert segment.speaker == names.setdefault(best.voice, f"S{len(names) + 1}")
+
+
+def test_of_hours_only_the_turns_around_each_word_are_looked_at(monkeypatch):
+    looks = []
+    monkeypatch.setattr(speakers, "_shared", lambda word, turn: looks.append(turn) or 0.0)
+    turns = [SpeakerTurn(at, at + 1, at % 2) for at in range(1_000)]
+    speakers.named(transcript(*(["word"] * 1_000)), turns)
+    assert len(looks) <= 4 * 1_000
 
 
 def test_without_any_turn_all_is_one_speakers():
