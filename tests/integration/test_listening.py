@@ -54,20 +54,33 @@ async def room(core, monkeypatch):
             yield address
 
 
-async def heard(audio, mesh, settings=SETTINGS):
+async def heard(audio, mesh, settings=SETTINGS, told=None):
+    told = [] if told is None else told
     async with asyncio.timeout(40), aclosing(listen(audio, settings, mesh)) as answers:
-        return [it async for it in answers]
+        async for it in answers:
+            told.append(it)
+    return told
+
+
+async def until(condition):
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - nothing tells of what is awaited
+            await asyncio.sleep(0.01)
+
+
+def received(core):
+    return max((it.session.received for it in core._sessions._places.values()), default=0)
 
 
 async def test_speech_comes_back_as_partials_segments_and_the_whole(room):
-    answers = await heard(paced(pcm16(spoken(WORDS))), Edge(room))
+    answers = await heard(in_pieces(pcm16(spoken(WORDS))), Edge(room))
     kinds = [it.WhichOneof("message") for it in answers]
     assert (set(kinds), kinds[-1]) == ({"partial_text", "segment", "final"}, "final")
     assert answers[-1].final.text == said(WORDS)
     assert segments(answers) == said(WORDS).split()
 
 
-async def test_a_line_that_is_cut_again_and_again_changes_nothing(room, caplog):
+async def test_a_line_that_is_cut_again_and_again_changes_nothing(room, core, caplog):
     data, cuts = pcm16(spoken(WORDS)), 0
 
     async def cutting(line):
@@ -75,9 +88,9 @@ async def test_a_line_that_is_cut_again_and_again_changes_nothing(room, caplog):
         for at in range(0, len(data), 16_000):
             yield data[at : at + 16_000]
             if at % 64_000 == 0:
+                await until(lambda at=at: received(core) > at)
                 line.drop()
                 cuts += 1
-            await asyncio.sleep(0.01)
 
     async with relay(f"http://{room}") as line:
         answers = await heard(cutting(line), Edge(line.url))
@@ -107,24 +120,26 @@ async def test_a_session_that_was_forgotten_is_followed_by_another_and_no_word_i
     room, core, caplog
 ):
     utterance = np.concatenate([spoken(WORDS[:8]), silence(1.5)])
-    data, forgotten = pcm16(np.tile(utterance, 4)), 0
+    data, answers = pcm16(np.tile(utterance, 4)), []
     core._diarizer = FakeDiarizer()
 
     async def audio(line):
-        nonlocal forgotten
-        for at in range(0, len(data), 16_000):
-            yield data[at : at + 16_000]
-            await asyncio.sleep(0.05)
-            if at and at % 160_000 == 0:
-                await core._sessions.close()
-                line.drop()
-                forgotten += 1
+        sent = begin = 0
+        # After an utterance, and amid the second, third and fourth.
+        for end, told in ((176_000, 1), (272_000, 1), (448_000, 2), (640_000, 3)):
+            yield data[sent:end]
+            await until(lambda size=end - begin: received(core) == size)
+            await until(lambda told=told: len(ends(answers)) == told)
+            await core._sessions.close()
+            line.drop()
+            sent, begin = end, ends(answers)[-1] * 32
+        yield data[sent:]
 
     settings = pb.TranscribeSettings(language="en", words=True)
     async with relay(f"http://{room}") as line:
-        answers = await heard(audio(line), Edge(line.url), settings)
+        await heard(audio(line), Edge(line.url), settings, answers)
     final = answers[-1].final
-    assert forgotten == 4
+    assert caplog.text.count("another goes on from") == 4
     assert final.text == said(WORDS)
     assert segments(answers) == said(WORDS).split()
     assert final.duration.ToMilliseconds() == len(data) // 32
@@ -139,18 +154,11 @@ async def test_a_session_that_was_forgotten_is_followed_by_another_and_no_word_i
     assert re.search("another goes on from [1-9]", caplog.text)
 
 
-async def holding(core):
-    """Wait until a session has taken audio, of which nothing tells."""
-    async with asyncio.timeout(20):
-        while not any(it.session.received for it in core._sessions._places.values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 async def test_audio_that_ends_every_session_is_given_up(room, core):
     async def audio(line):
         yield bytes(32_000)
         while True:
-            await holding(core)
+            await until(lambda: received(core))
             await core._sessions.close()
             line.drop()
 
@@ -166,7 +174,7 @@ async def test_a_container_that_was_forgotten_is_not_begun_in_the_middle(room, c
 
     async def audio(line):
         yield encoded(spoken(WORDS), "ogg", "libopus", rate=48_000)[:20_000]
-        await holding(core)
+        await until(lambda: received(core))
         await core._sessions.close()
         line.drop()
         await asyncio.Event().wait()
@@ -200,7 +208,7 @@ async def test_audio_that_never_comes_is_told_without_a_mesh():
 
 async def test_silence_and_nothing_at_all_are_heard_as_nothing(room):
     for data in (pcm16(silence(2)), b""):
-        answers = await heard(paced(data), Edge(room))
+        answers = await heard(in_pieces(data), Edge(room))
         assert [it.final.text for it in answers if it.HasField("final")] == [""]
 
 
@@ -213,24 +221,24 @@ async def test_silence_and_nothing_at_all_are_heard_as_nothing(room):
 )
 async def test_what_does_not_pass_is_raised(room, settings, told):
     with pytest.raises(errors.MeshError, match=told):
-        await heard(paced(bytes(32_000)), Edge(room), settings)
+        await heard(in_pieces(bytes(32_000)), Edge(room), settings)
 
 
 async def test_a_mesh_that_is_not_there_is_given_up_in_the_end(monkeypatch):
     monkeypatch.setattr(edge, "RETRY_SECONDS", (0.02,))
     monkeypatch.setattr(listening, "PATIENCE_SECONDS", 0.1)
     with pytest.raises(errors.Unavailable):
-        await heard(paced(bytes(32_000)), Edge(edges.NOWHERE))
+        await heard(in_pieces(bytes(32_000)), Edge(edges.NOWHERE))
 
 
 async def test_a_key_is_shown_to_an_edge_that_asks_for_one(room, tmp_path):
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(keys.PUBLIC_KEYS))
     async with edges.running(tmp_path, {"audio": room}, jwks_file=file) as guarded:
-        answers = await heard(paced(pcm16(spoken(WORDS))), Edge(guarded.url, keys.ACME))
+        answers = await heard(in_pieces(pcm16(spoken(WORDS))), Edge(guarded.url, keys.ACME))
         assert answers[-1].final.text == said(WORDS)
         with pytest.raises(errors.Unauthenticated):
-            await heard(paced(bytes(32_000)), Edge(guarded.url))
+            await heard(in_pieces(bytes(32_000)), Edge(guarded.url))
 
 
 async def test_a_recording_is_shown_on_a_terminal_to_its_end(room, tmp_path, capsys):
@@ -278,7 +286,7 @@ async def test_a_terminal_shows_how_far_the_analysis_is(monkeypatch):
     monkeypatch.setattr(captions.Live, "update", lambda self, text, **_: shown.append(text.plain))
     async with sessions() as room:
         room.progress = [(0, 0), (7, 3)]
-        told = analyze(paced(b"one"), SessionSettings(), Edge(room.address))
+        told = analyze(in_pieces(b"one"), SessionSettings(), Edge(room.address))
         async with asyncio.timeout(30):
             await captions.show(told, Edge(room.address), Screen())
     waiting = [it for it in shown if it.startswith("What it comes to")]
@@ -335,7 +343,7 @@ async def test_a_file_that_cannot_be_read_is_trouble_without_a_mesh(room, tmp_pa
 
 async def test_what_the_mesh_refuses_is_trouble_in_its_words(room):
     settings = pb.TranscribeSettings(language="tlh")
-    told = listen(paced(bytes(32_000)), settings, Edge(room))
+    told = listen(in_pieces(bytes(32_000)), settings, Edge(room))
     with pytest.raises(Trouble, match="not one that this model knows"):
         await captions.show(told, Edge(room), Screen())
 
@@ -344,7 +352,11 @@ def segments(answers):
     return [word for it in answers if it.HasField("segment") for word in it.segment.text.split()]
 
 
-async def paced(data):
+def ends(answers):
+    """Where segments end, in milliseconds."""
+    return [it.segment.end_offset.ToMilliseconds() for it in answers if it.HasField("segment")]
+
+
+async def in_pieces(data):
     for at in range(0, len(data), 32_000):
         yield data[at : at + 32_000]
-        await asyncio.sleep(0.02)
