@@ -19,7 +19,7 @@ from services.media.audio import SAMPLE_RATE_HZ
 from tests.doubles.recordings import DIALOGUE, TRUTH, encoded, silence
 from tests.doubles.speech_of_tones import ToneTranscriber, pcm16, said, spoken
 from tests.doubles.word_error import word_error_rate
-from tests.integration.test_audio import room, upload
+from tests.integration.test_audio import room
 
 WORDS = [1, 2, 3, 4, 6, 7, 8, 9] * 3
 
@@ -78,22 +78,20 @@ class Counted(WhisperTranscriber):
         return super().hear(stretches)
 
 
-async def test_the_dialogue_is_heard_live_nearly_as_well_as_whole():
+async def test_the_dialogue_is_heard_live_and_silence_costs_no_pass():
     truth = " ".join(turn["text"] for turn in json.loads(TRUTH.read_text())["turns"])
     ears = Counted(store.ensure("whisper-base"), device="cpu", compute_type="int8", threads=2)
     speech = [it async for it in audio.decode(DIALOGUE.read_bytes(), field="audio")]
     data = pcm16(np.concatenate([silence(3), *speech, silence(20)]))
     async with room(ears) as channel:
         answers = [it async for it in listen(channel, requests(data, words=True))]
-        uploaded = await upload(channel, DIALOGUE.read_bytes())
         passes = ears.passes
         quiet = [it async for it in listen(channel, requests(pcm16(silence(60))))]
         assert ears.passes == passes
     check_order(answers)
     final = answers[-1].final
-    assert (
-        word_error_rate(truth, final.text) <= word_error_rate(truth, uploaded.transcript.text) + 0.1
-    )
+    # Heard whole, no word of it is wrong.
+    assert word_error_rate(truth, final.text) <= 0.1
     assert final.language == "en"
     assert any(it.partial_text.tentative for it in answers)
     for segment in final.segments:
