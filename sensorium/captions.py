@@ -110,5 +110,5 @@ def _joined(segments: Iterable[transcript_pb2.Segment]) -> str:
 
 
 def _clock(at: timedelta) -> str:
-    minutes, seconds = divmod(at.total_seconds(), 60)
-    return f"{int(minutes):2}:{seconds:04.1f}"
+    minutes, tenths = divmod(round(at.total_seconds() * 10), 600)
+    return f"{minutes:2}:{tenths / 10:04.1f}"
