@@ -12,8 +12,8 @@ from typing import Final
 from PIL import Image, ImageChops
 
 from services.media import jpeg
-from services.media.image import DECODERS, opened, orientation, told_as_damaged
-from services.media.upright import upright_rgb
+from services.media.image import DECODERS, opened, told_as_damaged
+from services.media.upright import orientation, upright_rgb
 
 _GRID: Final = (32, 24)
 _PIXELS: Final = 80 * 60

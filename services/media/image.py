@@ -15,13 +15,13 @@ from enum import StrEnum
 from typing import Final
 
 import pi_heif  # type: ignore[import-untyped]
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from services.chassis.errors import InvalidInput
-from services.chassis.limits import IMAGE_PIXELS, IMAGE_SIDE_PIXELS
+from services.chassis.limits import IMAGE_PIXELS, IMAGE_SIDE_PIXELS, MEBIBYTE
 from services.media import jpeg
 from services.media.kind import media_type
-from services.media.upright import LYING_DOWN, upright_rgb, written
+from services.media.upright import LYING_DOWN, orientation, upright_rgb, written
 
 
 class ImageFormat(StrEnum):
@@ -74,11 +74,15 @@ _SENDABLE: Final = "send a JPEG, PNG, WebP, HEIC or GIF picture"
 _DAMAGED: Final = "IMAGE_DAMAGED"
 _METADATA_BYTES: Final = 65_536
 """What a picture that is passed on as it is may hold beside its pixels."""
+_PNG_END: Final = b"IEND\xaeB`\x82"
+"""Without it some decoders show nothing, and Pillow all."""
 _GLANCED_BYTES: Final = 1_048_576
 """Up to this size the header of a JPEG is read at once; a thread would cost more."""
 # Pillow has a guard of its own, inside its decoders too: it shall refuse at our limit and not warn.
 Image.MAX_IMAGE_PIXELS = IMAGE_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+# The colours of a calibrated screen take more than the MiB that Pillow grants.
+PngImagePlugin.MAX_TEXT_CHUNK = 8 * MEBIBYTE
 # One thread for each picture; what a file holds beside its picture is not looked at.
 pi_heif.register_heif_opener(
     decode_threads=1, thumbnails=False, depth_images=False, aux_images=False
@@ -168,11 +172,6 @@ def _load(image: Image.Image, field: str) -> None:
         image.load()
 
 
-def orientation(image: Image.Image) -> int:
-    """How its camera was held, by EXIF; 1 is upright."""
-    return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-
-
 @contextmanager
 def told_as_damaged(field: str) -> Iterator[None]:
     """Decode in a block: whatever comes of it is `InvalidInput` about `field`."""
@@ -193,7 +192,10 @@ def _open(data: bytes, field: str) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as cause:
         raise _too_many_pixels(field) from cause
     except UnidentifiedImageError as cause:
-        is_video = media_type(data).startswith("video/")
+        kind = media_type(data)
+        if kind in _FORMATS.values():
+            raise _undecodable(field) from cause
+        is_video = kind.startswith("video/")
         problem = "is a video" if is_video else "is not a picture of a known format"
         raise InvalidInput.field(field, problem, remedy=_SENDABLE, code="IMAGE_UNKNOWN") from cause
     except Exception as cause:
@@ -219,7 +221,7 @@ def _is_fit(image: Image.Image, info: ImageInfo, data: bytes, max_pixels: int) -
     pixels = info.width * info.height
     return (
         (
-            info.format is ImageFormat.PNG
+            (info.format is ImageFormat.PNG and data.endswith(_PNG_END))
             or (info.format is ImageFormat.JPEG and jpeg.is_common(data))
         )
         and image.mode == "RGB"

@@ -14,20 +14,23 @@ _FILLINGS: Final = (bytes(64), b"\xaa" * 64)
 _COMMON_FRAMES: Final = (0xC0, 0xC1, 0xC2)
 """Sequential and progressive, by Huffman's codes: those that every decoder reads."""
 _FRAMES: Final = (*_COMMON_FRAMES, 0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
+_CODES: Final = 0xC4
 _SCAN: Final = 0xDA
 _EIGHT_BITS: Final = b"\x08"
 
 
 def is_common(data: bytes) -> bool:
-    """Whether its one frame is of a kind that every decoder reads.
+    """Whether its one frame is of a kind that every decoder reads, and the codes stand in it that
+    webcams leave out of theirs: some decoders know them by heart, and others see something else.
 
     What lies in its tables and scans is not looked at: that is a decoder's work.
     """
-    at, frames = len(START), 0
+    at, frames, codes = len(START), 0, False
     while data[at : at + 1] == b"\xff":
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
         if marker == _SCAN:
-            return frames == 1
+            return frames == 1 and codes
+        codes = codes or marker == _CODES
         if marker in _FRAMES:
             frames += 1
             if marker not in _COMMON_FRAMES or data[at + 4 : at + 5] != _EIGHT_BITS:

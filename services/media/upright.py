@@ -7,11 +7,29 @@ import io
 import math
 from typing import Final
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 _JPEG_QUALITY: Final = 90
+_UPRIGHT_OR_NOT: Final = range(1, 9)
+"""All of EXIF's orientations."""
 LYING_DOWN: Final = (5, 6, 7, 8)
 """The EXIF orientations in which width and height are exchanged."""
+
+
+def orientation(image: Image.Image) -> int:
+    """Tell how its camera was held, by EXIF; 1, which is upright, where that cannot be read.
+
+    Raises whatever Pillow's decoders come across in the picture itself.
+    """
+    if image.format == "PNG":
+        # Its EXIF may stand after its pixels.
+        image.load()
+    try:
+        told = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:
+        # What a camera notes beside a picture may be anything; the picture is none the worse.
+        return 1
+    return int(told) if told in _UPRIGHT_OR_NOT else 1
 
 
 def upright_rgb(image: Image.Image, orientation: int, max_pixels: int) -> Image.Image:
@@ -46,14 +64,14 @@ _TURNS: Final = {
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow cuts 16-bit greys off at 255 instead of scaling them.
+        return image.point(lambda grey: grey / 256).convert("L").convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         return white
-    if image.mode.startswith("I;16"):
-        # Pillow cuts 16-bit greys off at 255 instead of scaling them.
-        image = image.point(lambda grey: grey / 256).convert("L")
     return image.convert("RGB")
 
 

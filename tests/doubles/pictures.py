@@ -47,12 +47,44 @@ def heic_that_declares(width: int, height: int) -> bytes:
     return HEIC.replace(struct.pack(">II", 96, 64), struct.pack(">II", width, height))
 
 
+def png(
+    width: int,
+    height: int,
+    rows: bytes,
+    *beside: tuple[bytes, bytes],
+    bits: int = 8,
+    colours: int = 2,
+) -> bytes:
+    """A PNG by its parts: its rows, each after its filter, and the chunks that stand before them.
+    `colours` is the format's number: 0 is grey, 2 RGB, 3 a palette.
+    """
+    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
+    pixels = (b"IDAT", zlib.compress(rows))
+    chunks = ((b"IHDR", header), *beside, pixels, (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*it) for it in chunks)
+
+
 def png_that_declares(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header says that it is of this size."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(b"\0" * 16)
-    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*it) for it in chunks)
+    return png(width, height, b"\0" * 16)
+
+
+def with_segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
+    """A JPEG with one more segment, before all others."""
+    segment = struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+    return jpeg[:2] + segment + jpeg[2:]
+
+
+def without_codes(jpeg: bytes) -> bytes:
+    """A JPEG without its Huffman tables, as webcams send the frames of Motion JPEG. It must have
+    been written with those of the standard.
+    """
+    kept, at = jpeg[:2], 2
+    while jpeg[at + 1] != 0xDA:
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+        kept += b"" if jpeg[at + 1] == 0xC4 else jpeg[at:end]
+        at = end
+    return kept + jpeg[at:]
 
 
 def webp_that_declares(width: int, height: int) -> bytes:
@@ -92,10 +124,10 @@ BAD_PICTURES: dict[str, tuple[bytes, str]] = {
 """Bytes that no room takes, and the code of the error that says so."""
 
 
-def _without_codes(whole: bytes) -> bytes:
+def _with_broken_codes(whole: bytes) -> bytes:
     codes = whole.index(b"\xff\xc4") + 5
     return whole[:codes] + b"\xff" * 16 + whole[codes + 16 :]
 
 
-BROKEN_JPEG = _without_codes(encode(Image.linear_gradient("L").convert("RGB"), "JPEG"))
+BROKEN_JPEG = _with_broken_codes(encode(Image.linear_gradient("L").convert("RGB"), "JPEG"))
 """Whole by its markers, but its codes are none: only who decodes it finds out."""

@@ -1,6 +1,8 @@
 import io
 import random
 import resource
+import struct
+import zlib
 
 import pytest
 from PIL import Image
@@ -14,9 +16,12 @@ from tests.doubles.pictures import (
     encode,
     gif_that_declares,
     heic_that_declares,
+    png,
     png_that_declares,
     scene_png,
     webp_that_declares,
+    with_segment,
+    without_codes,
 )
 
 PIXELS = 1280 * 28 * 28
@@ -86,7 +91,7 @@ async def test_a_truncated_picture_is_refused(kind: str, share: float) -> None:
     whole = HEIC if kind == "HEIC" else encode(NOISE, kind)
     with pytest.raises(InvalidInput) as refused:
         await prepare(whole[: int(len(whole) * share)], max_pixels=PIXELS, field=PATH)
-    assert refused.value.code in ("IMAGE_DAMAGED", "IMAGE_UNKNOWN")
+    assert refused.value.code == "IMAGE_DAMAGED"
 
 
 @pytest.mark.parametrize("data", [scene_png(), encode(NOISE, "JPEG")])
@@ -106,6 +111,21 @@ async def test_a_jpeg_of_a_rare_kind_is_written_anew() -> None:
     padded = plain + bytes(9)
     prepared = await prepare(padded, max_pixels=PIXELS, field=PATH)
     assert opened(prepared.data).size == NOISE.size
+
+
+@pytest.mark.parametrize("missing", [0, 2])
+async def test_a_webcam_s_jpeg_is_given_the_codes_that_it_lacks(missing: int) -> None:
+    whole = encode(NOISE, "JPEG", quality=95)
+    bare = without_codes(whole)
+    prepared = await prepare(bare[: len(bare) - missing], max_pixels=PIXELS, field=PATH)
+    assert b"\xff\xc4" in prepared.data
+    drawn, meant = opened(prepared.data).tobytes(), opened(whole).tobytes()
+    assert sum(abs(a - b) for a, b in zip(drawn, meant, strict=True)) / len(meant) < 8
+
+
+async def test_a_png_without_its_end_is_written_anew() -> None:
+    prepared = await prepare(scene_png()[:-12], max_pixels=PIXELS, field=PATH)
+    assert prepared.format is ImageFormat.JPEG
 
 
 async def test_a_jpeg_that_is_passed_on_undecoded_can_be_told_to_be_damaged() -> None:
@@ -157,6 +177,41 @@ async def test_a_picture_is_turned_upright(kind: str, orientation: int, max_pixe
     assert min(shown.getpixel((shown.width * 3 // 4, shown.height * 3 // 4))) > 200
 
 
+def exif_that_says(kind: int, count: int, value: bytes) -> bytes:
+    entry = struct.pack("<HHI", 0x0112, kind, count) + value.ljust(4, b"\0")
+    return b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(20)
+
+
+ODD_EXIF = {
+    "bytes": exif_that_says(1, 1, b"\x06"),
+    "a letter": exif_that_says(2, 2, b"x"),
+    "a ninth": exif_that_says(3, 1, b"\x09"),
+    "a fraction of nothing": exif_that_says(5, 1, b"\x1a"),
+    "anything": exif_that_says(7, 1, b"\x06"),
+    "no EXIF": b"Exif\0\0no such thing",
+}
+
+
+@pytest.mark.parametrize("exif", ODD_EXIF.values(), ids=ODD_EXIF.keys())
+async def test_what_cannot_be_read_beside_a_picture_leaves_it_as_it_is(exif: bytes) -> None:
+    jpeg = with_segment(encode(NOISE, "JPEG"), 0xE1, exif)
+    assert (await prepare(jpeg, max_pixels=PIXELS, field=PATH)).data is jpeg
+    shot = png(4, 2, b"\0" * 26, (b"eXIf", exif[6:]))
+    assert (await prepare(shot, max_pixels=PIXELS, field=PATH)).data is shot
+    with pytest.raises(InvalidInput):
+        await prepare(shot[:-20], max_pixels=PIXELS, field=PATH)
+
+
+async def test_much_beside_a_picture_is_no_damage_of_it() -> None:
+    shot = png(4, 2, b"\0" * 26, (b"iCCP", b"screen\0\0" + zlib.compress(bytes(3_000_000))))
+    assert (await prepare(shot, max_pixels=PIXELS, field=PATH)).width == 4
+    photo = encode(NOISE, "JPEG")
+    for _ in range(100):
+        photo = with_segment(photo, 0xE1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(65_000))
+    prepared = await prepare(photo, max_pixels=PIXELS, field=PATH)
+    assert (prepared.width, len(prepared.data) < 200_000) == (400, True)
+
+
 T = Image.Transpose
 UNDO = {
     1: [],
@@ -186,6 +241,13 @@ async def test_a_transparent_colour_of_a_palette_becomes_white() -> None:
     data = encode(palette, "PNG", transparency=1)
     prepared = await prepare(data, max_pixels=PIXELS, field=PATH)
     assert opened(prepared.data).getpixel((20, 20)) == (255, 255, 255)
+
+
+async def test_a_transparent_grey_of_sixteen_bits_leaves_the_others_as_they_are() -> None:
+    rows = (b"\0" + b"\x80\0" * 4) * 4
+    shot = png(4, 4, rows, (b"tRNS", b"\x10\0"), bits=16, colours=0)
+    prepared = await prepare(shot, max_pixels=PIXELS, field=PATH)
+    assert opened(prepared.data).getpixel((2, 2)) == pytest.approx((128, 128, 128), abs=3)
 
 
 @pytest.mark.parametrize(
