@@ -48,7 +48,8 @@ async def read(request: web.Request) -> Fields:
 async def _fields(read: Callable[[int], Awaitable[bytes]], boundary: str) -> Fields:
     fields: Fields = {}
     left, data, name = limits.BODY_BYTES, bytearray(), ""
-    parser = PushMultipartParser(boundary, max_segment_count=FIELDS)
+    # The names of files come in the charset of whoever named them.
+    parser = PushMultipartParser(boundary, max_segment_count=FIELDS, header_charset="latin-1")
     async for event in parser.parse_async(read, _CHUNK_BYTES):
         match event:
             case MultipartSegment(name=str(named)):

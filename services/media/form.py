@@ -4,6 +4,7 @@ from typing import Final
 
 from multipart import (  # type: ignore[import-untyped]
     MultipartError,
+    MultipartSegment,
     PushMultipartParser,
     parse_options_header,
 )
@@ -12,6 +13,8 @@ from services.chassis import limits
 from services.chassis.errors import InvalidInput
 
 _FIELDS: Final = 32
+_ANY: Final = "latin-1"
+"""Reads any bytes: the names of files come in the charset of whoever named them."""
 _REMEDY: Final = "send the file as it is, or as the field `file` of multipart/form-data"
 
 
@@ -49,7 +52,10 @@ def _files(data: bytes, boundary: str) -> list[tuple[str, bytes]]:
     files: list[tuple[str, bytearray]] = []
     current: bytearray | None = None
     with PushMultipartParser(
-        boundary, max_segment_count=_FIELDS, max_segment_size=limits.BODY_BYTES
+        boundary,
+        max_segment_count=_FIELDS,
+        max_segment_size=limits.BODY_BYTES,
+        header_charset=_ANY,
     ) as parser:
         for event in (*parser.parse(data), *parser.parse(b"")):
             if event is None:
@@ -57,7 +63,13 @@ def _files(data: bytes, boundary: str) -> list[tuple[str, bytes]]:
             elif isinstance(event, bytes | bytearray | memoryview):
                 if current is not None:
                     current += event
-            elif event.filename or event.name == "file":
+            elif _is_file(event):
                 current = bytearray()
                 files.append((event.name, current))
     return [(name, bytes(file)) for name, file in files]
+
+
+def _is_file(part: MultipartSegment) -> bool:
+    # Older clients write a name beyond ASCII as `filename*` alone.
+    named = part.filename or "filename*=" in part.header("Content-Disposition", "")
+    return bool(named or part.name == "file")

@@ -134,6 +134,16 @@ async def test_what_the_room_refuses_is_detail_in_json(bridge, http, mesh, path,
         assert answer.headers.get("retry-after") == ("3" if error.retry_after else None)
 
 
+@pytest.mark.parametrize("charset", ["utf-8", "shift-jis"])
+async def test_a_file_may_have_a_name_in_any_script(url, http, received, charset):
+    named = HEAD.replace(b'"file"', b'"file"; filename="' + "写真.jpg".encode(charset) + b'"')
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    body = named + PIXELS + b"\r\n--b--\r\n"
+    async with http.post(f"{url}/vision/frame", data=body, headers=headers) as answer:
+        assert answer.status == 200, await answer.text()
+    assert [picture_of(call) for call in received] == [PIXELS]
+
+
 async def test_a_large_file_arrives_whole(url, http, received):
     pixels = os.urandom(20 * limits.MEBIBYTE)
     async with http.post(f"{url}/vision/frame", data=form(pixels)) as answer:

@@ -33,6 +33,23 @@ def test_the_file_of_a_form_is_found(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        'filename="图片.jpg"'.encode(),
+        'filename="图片.jpg"'.encode("gbk"),
+        'filename="写真ソ.jpg"'.encode("shift-jis"),
+        b"filename*=utf-8''%E5%9B%BE.jpg",
+        b"filename=\"?.jpg\"; filename*=utf-8''%E5%9B%BE.jpg",
+    ],
+    ids=["UTF-8", "GBK", "Shift JIS", "by its charset alone", "by its charset too"],
+)
+def test_a_file_may_have_a_name_in_any_script_and_charset(name: bytes) -> None:
+    head = b'--XX\r\nContent-Disposition: form-data; name="photo"; ' + name
+    body = head + b"\r\n\r\npixels\r\n--XX--\r\n"
+    assert file_of(body, TYPE, field="image") == b"pixels"
+
+
+@pytest.mark.parametrize(
     ("body", "kind", "code"),
     [
         (form(('name="prompt"', b"?")), TYPE, "FORM_WITHOUT_FILE"),
