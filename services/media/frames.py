@@ -19,11 +19,13 @@ from PIL import Image
 
 from services.chassis import limits
 from services.media.refused import Refused
+from services.media.upright import shown_by, upright_rgb, written
 
-_CONTAINERS: Final = "mov,matroska"
-_DECODERS: Final = "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg,h263"
+_CONTAINERS: Final = "mov,matroska,avi"
+_DECODERS: Final = (
+    "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg,h263,mpeg2video,prores"
+)
 _MOST_PACKETS: Final = 1_000_000
-_JPEG_QUALITY: Final = 90
 _BROKEN: Final = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -77,7 +79,7 @@ def unreadable() -> Refused:
     return Refused(
         "VIDEO_UNREADABLE",
         "is not a video that can be decoded: it is of another format, cut short or damaged",
-        "send a whole MP4, WebM or QuickTime file, such as H.264 or VP9",
+        "send a whole MP4, WebM, QuickTime or AVI file, such as H.264 or VP9",
     )
 
 
@@ -115,6 +117,10 @@ def _stream(container: av.container.InputContainer) -> av.VideoStream:
         )
     if stream.codec_context is None:
         raise unreadable()
+    # FFmpeg's own whitelist binds what looks into the container, and not who decodes after it.
+    if stream.codec_context.name not in _DECODERS.split(","):
+        problem = f"is coded as {stream.codec_context.name}, which is not taken"
+        raise Refused("VIDEO_UNREADABLE", problem, "send it as H.264, HEVC, VP9 or AV1")
     if stream.codec_context.width * stream.codec_context.height > limits.VIDEO_PIXELS:
         raise Refused(
             "VIDEO_TOO_LARGE",
@@ -132,7 +138,9 @@ def _track(container: av.container.InputContainer, stream: av.VideoStream) -> _T
         for packet in container.demux(stream):
             if packet.pts is None:
                 continue
-            shown.append(packet.pts)
+            # What was trimmed away without coding anew is still there, to be decoded and not shown.
+            if not packet.is_discard:
+                shown.append(packet.pts)
             if packet.is_keyframe:
                 keys.append(packet.pts)
             if len(shown) > _MOST_PACKETS:
@@ -222,8 +230,6 @@ def _jpeg(frame: av.VideoFrame, most_pixels: int) -> bytes:
         height=max(1, int(frame.height * share)),
         interpolation="AREA",
     )
-    if frame.rotation % 360:
-        image = image.rotate(frame.rotation, expand=True, resample=Image.Resampling.BICUBIC)
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=_JPEG_QUALITY)
-    return encoded.getvalue()
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    held = 1 if matrix is None else shown_by(bytes(matrix))
+    return written(upright_rgb(image, held, most_pixels))

@@ -16,6 +16,7 @@ _STARTS: Final = (
     (rb"GIF8[79]a", "image/gif"),
     (rb"RIFF....WEBP", "image/webp"),
     (rb"RIFF....WAVE", "audio/wav"),
+    (rb"RIFF....AVI ", "video/x-msvideo"),
     (rb"....ftyp(?:heic|heix|heim|heis|hevc|mif1|msf1)", "image/heic"),
     (rb"....ftypavi[fs]", "image/avif"),
     (rb"....ftypM4[AB] ", "audio/mp4"),

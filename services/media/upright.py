@@ -5,7 +5,8 @@ It knows nothing of where a picture comes from, and trusts that its size was loo
 
 import io
 import math
-from typing import Final
+import struct
+from typing import Any, Final
 
 from PIL import ExifTags, Image
 
@@ -25,17 +26,41 @@ def orientation(image: Image.Image) -> int:
         # Its EXIF may stand after its pixels.
         image.load()
     try:
-        told = image.getexif().get(ExifTags.Base.Orientation)
+        told: Any = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:
         # What a camera notes beside a picture may be anything; the picture is none the worse.
         return 1
     return int(told) if told in _UPRIGHT_OR_NOT else 1
 
 
-def upright_rgb(image: Image.Image, orientation: int, max_pixels: int) -> Image.Image:
+def shown_by(matrix: bytes) -> int:
+    """Tell the EXIF orientation that a video's display matrix, nine numbers of 32 bits, stands for;
+    1 where it turns by anything but right angles.
+    """
+    a, b, _, c, d, *_ = struct.unpack_from("=9i", matrix)
+    return _ORIENTATIONS.get((_sign(a), _sign(b), _sign(c), _sign(d)), 1)
+
+
+_ORIENTATIONS: Final = {
+    (-1, 0, 0, 1): 2,
+    (-1, 0, 0, -1): 3,
+    (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5,
+    (0, 1, -1, 0): 6,
+    (0, -1, -1, 0): 7,
+    (0, -1, 1, 0): 8,
+}
+"""By the signs of where a display matrix takes a pixel one to the right, and one below."""
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
+
+
+def upright_rgb(image: Image.Image, held: int, max_pixels: int) -> Image.Image:
     """Decode a picture at the size at which it is of use, and turn it as its camera was held.
 
-    `orientation` is EXIF's. Raises whatever Pillow's decoders come across.
+    `held` is an orientation of EXIF's. Raises whatever Pillow's decoders come across.
     """
     width, height = image.size
     share = math.sqrt(max_pixels / (width * height))
@@ -47,7 +72,7 @@ def upright_rgb(image: Image.Image, orientation: int, max_pixels: int) -> Image.
         image = image.resize(smaller, Image.Resampling.BICUBIC, reducing_gap=2.0)
     else:
         image = _rgb(image)
-    turn = _TURNS.get(orientation)
+    turn = _TURNS.get(held)
     return image if turn is None else image.transpose(turn)
 
 

@@ -11,6 +11,7 @@ from tests.doubles.pictures import scene_png
         (b"\xff\xd8\xff\xe0" + bytes(20), "image/jpeg"),
         (b"RIFF\n\0\0\0WEBP", "image/webp"),
         (b"RIFF\n\0\0\0WAVE", "audio/wav"),
+        (b"RIFF\n\0\0\0AVI LIST", "video/x-msvideo"),
         (b"\0\0\0 ftypheic", "image/heic"),
         (b"\0\0\0 ftypisom", "video/mp4"),
         (b"\0\0\0 ftypM4A ", "audio/mp4"),
