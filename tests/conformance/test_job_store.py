@@ -28,7 +28,6 @@ from services.jobs.domain import (
     Revision,
 )
 from services.jobs.ports.store import Place, Selection
-from tests.doubles import postgres
 from tests.doubles.job_store_memory import MemoryJobStore
 
 LEASE = timedelta(minutes=1)
@@ -43,21 +42,14 @@ K = JobEventKind
 S = JobState
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["postgres", "memory"])
 async def keeper(request):
     if request.param == "memory":
         memory = MemoryJobStore()
         yield memory, memory
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
-        async with Database(url) as database:
-            yield PostgresJobStore(database), PostgresJobQueue(database)
+    async with Database(request.getfixturevalue("database_url")) as database:
+        yield PostgresJobStore(database), PostgresJobQueue(database)
 
 
 @pytest.fixture(params=["postgres", "memory"])
@@ -68,9 +60,8 @@ async def limited(request):
         memory = MemoryJobStore(limits)
         yield memory, memory
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
-        async with Database(url) as database:
-            yield PostgresJobStore(database), PostgresJobQueue(database, type_limits=limits)
+    async with Database(request.getfixturevalue("database_url")) as database:
+        yield PostgresJobStore(database), PostgresJobQueue(database, type_limits=limits)
 
 
 @pytest.fixture

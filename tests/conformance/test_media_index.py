@@ -16,7 +16,6 @@ from services.jobs.adapters.postgres import (
 from services.jobs.content import CaptionInput, CaptionOutput, Holding, JobType, MediaId
 from services.jobs.domain import NewJob, Progress, Revision
 from services.jobs.ports.media import NewMedia
-from tests.doubles import postgres
 from tests.doubles.job_store_memory import MemoryJobStore
 from tests.doubles.media_memory import MemoryMediaIndex
 
@@ -26,12 +25,6 @@ NONE = timedelta()
 QUOTA = 1000
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["postgres", "memory"])
 async def keepers(request):
     """A job store, a queue, and what makes an index that gives a write so much time."""
@@ -39,13 +32,12 @@ async def keepers(request):
         memory = MemoryJobStore()
         yield memory, memory, lambda writing: MemoryMediaIndex(memory, writing)
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
-        async with Database(url) as database:
-            yield (
-                PostgresJobStore(database),
-                PostgresJobQueue(database),
-                lambda writing: PostgresMediaIndex(database, writing=writing, look_last=NONE),
-            )
+    async with Database(request.getfixturevalue("database_url")) as database:
+        yield (
+            PostgresJobStore(database),
+            PostgresJobQueue(database),
+            lambda writing: PostgresMediaIndex(database, writing=writing, look_last=NONE),
+        )
 
 
 @pytest.fixture

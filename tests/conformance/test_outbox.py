@@ -20,7 +20,6 @@ from services.jobs.ports.store import Place
 from services.jobs.webhooks.domain import Answer, DeliveryId, DeliveryState, Outcome
 from services.jobs.webhooks.ports import DeliverySelection
 from services.jobs.webhooks.webhook import Webhook, WebhookFormat
-from tests.doubles import postgres
 from tests.doubles.job_store_memory import MemoryJobStore
 from tests.doubles.outbox_memory import MemoryOutbox
 
@@ -45,12 +44,6 @@ AT_ONCE = replace(LATER, delay=RUN_OUT)
 K, S = JobEventKind, DeliveryState
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["postgres", "memory"])
 async def keeper(request):
     if request.param == "memory":
@@ -58,14 +51,13 @@ async def keeper(request):
         outbox = MemoryOutbox(memory)
         yield memory, memory, outbox, outbox
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
-        async with Database(url) as database:
-            yield (
-                PostgresJobStore(database),
-                PostgresJobQueue(database),
-                PostgresDeliveryStore(database),
-                PostgresOutbox(database),
-            )
+    async with Database(request.getfixturevalue("database_url")) as database:
+        yield (
+            PostgresJobStore(database),
+            PostgresJobQueue(database),
+            PostgresDeliveryStore(database),
+            PostgresOutbox(database),
+        )
 
 
 @pytest.fixture

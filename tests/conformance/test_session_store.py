@@ -21,7 +21,6 @@ from services.jobs.content import (
     Word,
 )
 from services.jobs.sessions.domain import NewSession, Progress, SessionState
-from tests.doubles import postgres
 from tests.doubles.session_store_memory import MemorySessionStore
 
 LEASE = timedelta(minutes=1)
@@ -46,20 +45,13 @@ FINDINGS = Findings(
 )
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["postgres", "memory"])
 async def store(request):
     if request.param == "memory":
         yield MemorySessionStore()
         return
-    with postgres.database(request.getfixturevalue("postgres_server")) as url:
-        async with Database(url) as database:
-            yield PostgresSessionStore(database)
+    async with Database(request.getfixturevalue("database_url")) as database:
+        yield PostgresSessionStore(database)
 
 
 async def test_a_session_is_found_by_its_tenant_alone(store):

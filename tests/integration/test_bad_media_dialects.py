@@ -51,9 +51,9 @@ async def web() -> AsyncIterator[Stranger]:
 
 
 @in_module
-async def jobs() -> AsyncIterator[str]:
+async def jobs(postgres_server) -> AsyncIterator[str]:
     room = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
-    with postgres.server() as started, postgres.database(started) as url:
+    with postgres.database(postgres_server) as url:
         async with Database(url) as database:
             servicer = JobServicer(media_keeping.jobs(database))
             room.add(jobs_grpc.add_JobServiceServicer_to_server, servicer, JOBS)

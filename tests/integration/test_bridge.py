@@ -8,7 +8,6 @@ import sys
 import uuid
 from datetime import timedelta
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from mesh.jobs.v1 import job_service_pb2_grpc as jobs_grpc
@@ -19,7 +18,6 @@ from gateway.openapi import documentation
 from services.chassis import client, errors, limits
 from services.chassis.config import ConfigError
 from tests.doubles import bridge as bridges
-from tests.doubles import edge as edges
 from tests.doubles import rooms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,12 +38,6 @@ CREATE = {
     "input": INPUT,
 }
 COMMAND = (sys.executable, "-m", "gateway.bridge")
-
-
-@in_module
-async def mesh():
-    async with rooms.serving() as mesh:
-        yield mesh
 
 
 @pytest.fixture(autouse=True)
@@ -72,19 +64,6 @@ async def bridge(mesh):
         server.running(config, application(channel)) as address,
     ):
         yield address
-
-
-@in_module
-async def edge(tmp_path_factory, mesh, bridge):
-    folder = tmp_path_factory.mktemp("edge")
-    async with edges.running(folder, mesh.targets | {"bridge": bridge}) as edge:
-        yield edge
-
-
-@in_module
-async def http():
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        yield http
 
 
 @pytest.fixture(params=["straight", "through the edge"])

@@ -15,7 +15,6 @@ from gateway.bridge import forms, server
 from gateway.bridge.dialects import dialects
 from services.chassis import client, errors, limits
 from tests.doubles import bridge as bridges
-from tests.doubles import edge as edges
 from tests.doubles import rooms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,12 +24,6 @@ SERVICE = "/mesh.vision.v1.VisionService"
 PIXELS = b"\r\n--pixels\r\n\0\xff--"
 TEXT = base64.b64encode(PIXELS).decode()
 ASKED = {"messages": [{"role": "user", "content": [{"type": "image", "image": TEXT}]}]}
-
-
-@in_module
-async def mesh():
-    async with rooms.serving() as mesh:
-        yield mesh
 
 
 @pytest.fixture(autouse=True)
@@ -61,19 +54,6 @@ async def bridge(mesh):
         server.running(config, application(channel)) as address,
     ):
         yield address
-
-
-@in_module
-async def edge(tmp_path_factory, mesh, bridge):
-    folder = tmp_path_factory.mktemp("edge")
-    async with edges.running(folder, mesh.targets | {"bridge": bridge}) as edge:
-        yield edge
-
-
-@in_module
-async def http():
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        yield http
 
 
 @pytest.fixture(params=["straight", "through the edge"])

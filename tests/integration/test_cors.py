@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.doubles import edge as edges
-from tests.doubles import keys, rooms
+from tests.doubles import keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -25,22 +25,10 @@ PATHS = ("/api/v1/jobs", "/caption/generate", "/mesh/v1/jobs", "/v1/chat/complet
 
 
 @in_module
-async def mesh():
-    async with rooms.serving() as mesh:
-        yield mesh
-
-
-@in_module
 async def edge(tmp_path_factory, mesh):
     folder = tmp_path_factory.mktemp("edge")
     async with edges.running(folder, mesh.targets, cors_origins=(LISTED,)) as edge:
         yield edge
-
-
-@in_module
-async def http():
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
-        yield http
 
 
 def preflight(origin):

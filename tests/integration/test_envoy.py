@@ -53,12 +53,6 @@ async def bridge():
     await runner.cleanup()
 
 
-@in_module
-async def mesh():
-    async with rooms.serving() as mesh:
-        yield mesh
-
-
 @pytest.fixture
 def received(mesh):
     mesh.received.clear()

@@ -29,7 +29,6 @@ from services.chassis.server import Server
 from services.jobs import peers
 from services.jobs.adapters import domain, objects
 from services.jobs.adapters.postgres import (
-    Database,
     PostgresJobQueue,
     PostgresJobStore,
     PostgresMediaIndex,
@@ -47,7 +46,7 @@ from services.jobs.worker import Worker
 from services.media.fetch import Fetcher
 from services.media.guard import Guard
 from services.media.sources import Sources
-from tests.doubles import domain_server, peers_fake, postgres, strangers
+from tests.doubles import domain_server, peers_fake, strangers
 from tests.doubles.domain_server import DOMAIN, EMAIL, PASSWORD, Item
 from tests.doubles.media_keeping import RULES
 from tests.doubles.peers_fake import FakePeers
@@ -58,19 +57,6 @@ ACME = [("x-mesh-tenant", "acme")]
 OTHER = [("x-mesh-tenant", "other")]
 STATE = job_pb2.JobState
 HERE = Guard(["127.0.0.1"])
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-async def database(postgres_server) -> AsyncIterator[Database]:
-    with postgres.database(postgres_server) as url:
-        async with Database(url) as opened:
-            yield opened
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from services.jobs.domain import NewJob, Progress
 from services.jobs.ports.store import Place, Selection
 from services.jobs.webhooks.domain import Answer, DeliveryState, Outcome
 from services.jobs.webhooks.ports import DeliverySelection
-from tests.doubles import postgres
 
 LEASE = timedelta(minutes=1)
 NEW = NewJob("acme", JobType.CAPTION_V1, CaptionInput("", ()), (), request_id="known")
@@ -54,18 +53,11 @@ EXPLAINED = """
 """
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture
-def url(postgres_server):
-    with postgres.database(postgres_server) as url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(EXPLAINED.format(connection.info.dbname))
-        yield url
+def database_url(database_url):
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(EXPLAINED.format(connection.info.dbname))
+    return database_url
 
 
 @pytest.fixture
@@ -84,17 +76,17 @@ def plans(monkeypatch):
 
 
 @pytest.fixture(params=["known", "unheard of", "planned before"])
-async def database(url, plans, request):
+async def database(database_url, plans, request):
     """A database with many jobs, and a planner that knows of them or thinks that there are none, or
     that made its plans when there were none.
     """
-    async with Database(url) as database:
+    async with Database(database_url) as database:
         if request.param == "planned before":
             store, queue = PostgresJobStore(database), PostgresJobQueue(database)
             await store.create(replace(NEW, request_id="first"))
             [claim] = await queue.claim("worker-1", limit=1, lease=LEASE)
             await queue.complete(claim, CaptionOutput(()))
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
             connection.execute(MANY)
             if request.param == "known":
                 connection.execute("ANALYZE")

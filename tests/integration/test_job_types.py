@@ -9,7 +9,7 @@ import pytest
 from mesh.types.v1 import scene_pb2
 
 from services.chassis import call
-from services.jobs.adapters.postgres import Database, PostgresJobStore
+from services.jobs.adapters.postgres import PostgresJobStore
 from services.jobs.content import (
     Blob,
     JobType,
@@ -23,7 +23,7 @@ from services.jobs.content import (
     VlmOnlyInput,
 )
 from services.jobs.domain import JobEventKind, JobState, NewJob
-from tests.doubles import media_keeping, peers_fake, postgres
+from tests.doubles import media_keeping, peers_fake
 from tests.doubles.peers_fake import FakePeers
 from tests.doubles.videos import video
 from tests.integration import test_worker as workers
@@ -36,24 +36,6 @@ SAID = "A worker is standing. There is a spill. There is no ladder."
 @pytest.fixture(autouse=True)
 def _media(monkeypatch, tmp_path):
     monkeypatch.setenv("JOBS_MEDIA_URL", (tmp_path / "media").as_uri())
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(postgres_server):
-    with postgres.database(postgres_server) as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url) -> AsyncIterator[Database]:
-    async with Database(url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -94,12 +76,14 @@ async def steps(store, job):
     return [it for it in await workers.events(store, job) if it.kind is JobEventKind.STEP_COMPLETED]
 
 
-async def test_each_picture_is_answered_with_its_id_and_time(database, url, store, rooms, address):
+async def test_each_picture_is_answered_with_its_id_and_time(
+    database, database_url, store, rooms, address
+):
     images, blobs = pictures(3)
     rooms.says = {blob.data: f"answer {n}" for n, blob in enumerate(blobs)}
     given = VlmOnlyInput("red?", images)
     job = await store.create(NewJob(TENANT, JobType.VLM_ONLY, given, blobs))
-    async with workers.working(database, url, address):
+    async with workers.working(database, database_url, address):
         job = await workers.ended(store, job)
     assert [(it.image_id, it.capture_time, it.text) for it in job.output.responses] == [
         (image.id, image.capture_time, f"answer {n}") for n, image in enumerate(images)
@@ -107,7 +91,7 @@ async def test_each_picture_is_answered_with_its_id_and_time(database, url, stor
 
 
 async def test_risks_are_found_by_what_is_said_and_by_what_is_seen(
-    database, url, store, rooms, address
+    database, database_url, store, rooms, address
 ):
     images, blobs = pictures(4)
     rooms.says = {blob.data: "All is well." for blob in blobs[2:]}
@@ -115,7 +99,7 @@ async def test_risks_are_found_by_what_is_said_and_by_what_is_seen(
     rooms.sees = {blobs[3].data: [severe]}
     given = SurveillanceInput("", images)
     job = await store.create(NewJob(TENANT, JobType.SURVEILLANCE_V1, given, blobs))
-    async with workers.working(database, url, address):
+    async with workers.working(database, database_url, address):
         job = await workers.ended(store, job)
     found = [(it.risk.description, it.risk.severity) for it in job.output.risks]
     assert found == [("A fire.", Severity.CRITICAL), ("There is a spill.", Severity.MEDIUM)]
@@ -127,9 +111,9 @@ async def test_risks_are_found_by_what_is_said_and_by_what_is_seen(
     assert job.progress.done_steps == job.progress.total_steps == len(await steps(store, job))
 
 
-async def test_a_video_is_summed_up_by_its_scenes(database, url, store, rooms, address):
+async def test_a_video_is_summed_up_by_its_scenes(database, database_url, store, rooms, address):
     job = await store.create(job_of(JobType.VIDEO_SUMMARY_V1))
-    async with workers.working(database, url, address):
+    async with workers.working(database, database_url, address):
         job = await workers.ended(store, job)
     output = job.output
     ids = ("frame-0", "frame-1000", "frame-2000", "frame-3000")
@@ -141,10 +125,12 @@ async def test_a_video_is_summed_up_by_its_scenes(database, url, store, rooms, a
     assert {it.image_id for told in output.summary_sentences for it in told.evidence} == {ids[0]}
 
 
-async def test_a_session_is_reported_on_by_ear_and_eye(database, url, store, rooms, address):
+async def test_a_session_is_reported_on_by_ear_and_eye(
+    database, database_url, store, rooms, address
+):
     rooms.otherwise = "A spill on the floor."
     job = await store.create(job_of(JobType.SESSION_REPORT_V1))
-    async with workers.working(database, url, address):
+    async with workers.working(database, database_url, address):
         job = await workers.ended(store, job)
     output = job.output
     assert output.transcript.segments[0].start_seconds == 0.5
@@ -156,11 +142,11 @@ async def test_a_session_is_reported_on_by_ear_and_eye(database, url, store, roo
     assert output.findings.summary == "0 s, seen: A spill on the floor."
 
 
-async def test_what_is_no_video_fails_its_job_with_a_reason(database, url, store, address):
+async def test_what_is_no_video_fails_its_job_with_a_reason(database, database_url, store, address):
     blob = Blob("video", "application/octet-stream", b"no video at all")
     given = VideoSummaryInput(CLIP, "")
     job = await store.create(NewJob(TENANT, JobType.VIDEO_SUMMARY_V1, given, (blob,)))
-    async with workers.working(database, url, address):
+    async with workers.working(database, database_url, address):
         job = await workers.ended(store, job)
     assert (job.state, job.error.reason) == (JobState.FAILED, "VIDEO_UNREADABLE")
     assert (job.error.retryable, job.attempt) == (False, 1)
@@ -176,11 +162,11 @@ async def test_what_is_no_video_fails_its_job_with_a_reason(database, url, store
     ],
 )
 async def test_a_killed_job_goes_on_and_pays_for_nothing_twice(
-    kind, rpc, answers, known, count, url, store, rooms, address
+    kind, rpc, answers, known, count, database_url, store, rooms, address
 ):
     rooms.hangs = {rpc: answers}
     job = await store.create(job_of(kind))
-    async with workers.worker_process(url, address) as first:
+    async with workers.worker_process(database_url, address) as first:
         async with asyncio.timeout(20):
             await rooms.held.wait()
             # Sentences are judged side by side: which of them is first is not known.
@@ -189,7 +175,7 @@ async def test_a_killed_job_goes_on_and_pays_for_nothing_twice(
         first.send_signal(signal.SIGKILL)
         await first.wait()
     rooms.hangs = {}
-    async with workers.worker_process(url, address):
+    async with workers.worker_process(database_url, address):
         job = await workers.ended(store, job)
     assert job.state is JobState.COMPLETED
     assert before > 0
@@ -213,11 +199,11 @@ async def test_a_killed_job_goes_on_and_pays_for_nothing_twice(
     ],
 )
 async def test_a_cancelled_step_is_told_and_stops_within_two_seconds(
-    kind, rpc, database, url, store, rooms, address
+    kind, rpc, database, database_url, store, rooms, address
 ):
     rooms.hangs = {rpc: 0}
     job = await store.create(job_of(kind))
-    async with workers.working(database, url, address, lease_seconds=60):
+    async with workers.working(database, database_url, address, lease_seconds=60):
         async with asyncio.timeout(20):
             await rooms.held.wait()
         await store.cancel(TENANT, job.id)
@@ -229,7 +215,7 @@ async def test_a_cancelled_step_is_told_and_stops_within_two_seconds(
 
 @pytest.mark.parametrize("kind", [JobType.SURVEILLANCE_V1, JobType.VIDEO_SUMMARY_V1])
 async def test_watchers_who_join_early_midway_and_late_are_told_the_same(
-    kind, database, url, store, address
+    kind, database, database_url, store, address
 ):
     core = media_keeping.jobs(database)
 
@@ -247,7 +233,7 @@ async def test_watchers_who_join_early_midway_and_late_are_told_the_same(
     async with asyncio.TaskGroup() as group:
         early = [group.create_task(watched(job, began)) for _ in range(3)]
         await began.wait()
-        async with workers.working(database, url, address):
+        async with workers.working(database, database_url, address):
             await workers.recorded(store, job, "sample")
             midway = [group.create_task(watched(job)) for _ in range(3)]
             await workers.ended(store, job)

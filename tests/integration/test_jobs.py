@@ -28,7 +28,7 @@ from services.jobs.content import CaptionOutput, JobType, Observation
 from services.jobs.core import Jobs
 from services.jobs.domain import JobError, Progress
 from services.jobs.rpc import JobServicer
-from tests.doubles import media_keeping, postgres
+from tests.doubles import media_keeping
 from tests.doubles.pictures import BAD_PICTURES, scene_png
 
 PICTURE = scene_png()
@@ -36,19 +36,6 @@ LEASE = timedelta(minutes=1)
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 STATE = job_pb2.JobState
 KIND = job_pb2.JobEventKind
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-async def database(postgres_server) -> AsyncIterator[Database]:
-    with postgres.database(postgres_server) as url:
-        async with Database(url) as opened:
-            yield opened
 
 
 def jobs_in(database, **bounds) -> Jobs:

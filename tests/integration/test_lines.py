@@ -8,28 +8,9 @@ from sqlalchemy import text
 
 from services.chassis.errors import Unavailable
 from services.jobs.adapters.postgres import Database
-from tests.doubles import postgres
 
 ONE = text("SELECT CAST(:number AS integer) AS number, pg_backend_pid() AS backend")
 LOCKED = text("SELECT pg_advisory_lock(:number) IS NULL AS locked")
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(postgres_server):
-    with postgres.database(postgres_server) as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url):
-    async with Database(url) as opened:
-        yield opened
 
 
 async def one(database):
@@ -43,17 +24,17 @@ async def test_a_statement_keeps_its_line(database):
     assert len(set(await asyncio.gather(*(one(database) for _ in range(3))))) == 1
 
 
-async def test_a_line_that_was_cut_is_told_of_once_and_opened_again(database, url):
+async def test_a_line_that_was_cut_is_told_of_once_and_opened_again(database, database_url):
     before = await one(database)
-    async with await psycopg.AsyncConnection.connect(url.replace("+psycopg", "")) as other:
+    async with await psycopg.AsyncConnection.connect(database_url.replace("+psycopg", "")) as other:
         await other.execute("SELECT pg_terminate_backend(%s, 5000)", [before])
     with pytest.raises(Unavailable):
         await one(database)
     assert await one(database) != before
 
 
-async def test_who_leaves_in_the_middle_leaves_the_line_to_the_next(database, url):
-    async with await psycopg.AsyncConnection.connect(url.replace("+psycopg", "")) as other:
+async def test_who_leaves_in_the_middle_leaves_the_line_to_the_next(database, database_url):
+    async with await psycopg.AsyncConnection.connect(database_url.replace("+psycopg", "")) as other:
         await other.execute("SELECT pg_advisory_lock(1)")
         waiting = asyncio.create_task(database.often(LOCKED, {"number": 1}))
         waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -79,7 +60,9 @@ async def test_a_database_that_is_not_there_is_an_outage():
             await one(database)
 
 
-async def test_a_line_that_is_closed_while_it_is_opened_leaves_no_connection(url, monkeypatch):
+async def test_a_line_that_is_closed_while_it_is_opened_leaves_no_connection(
+    database_url, monkeypatch
+):
     connect, opening, go_on = psycopg.AsyncConnection.connect, asyncio.Event(), asyncio.Event()
     opened = []
 
@@ -89,7 +72,7 @@ async def test_a_line_that_is_closed_while_it_is_opened_leaves_no_connection(url
         opened.append(await connect(*given, **named))
         return opened[0]
 
-    async with Database(url) as database:
+    async with Database(database_url) as database:
         monkeypatch.setattr(psycopg.AsyncConnection, "connect", slow)
         asking = asyncio.create_task(database.often(ONE, {"number": 7}))
         async with asyncio.timeout(10):

@@ -15,8 +15,6 @@ from websockets.asyncio.client import connect
 from sensorium import edge
 from sensorium.audio import analyze
 from sensorium.edge import Edge
-from services.jobs.adapters.postgres import Database
-from tests.doubles import postgres
 from tests.doubles.bridge import bridging
 from tests.doubles.relay import relay
 from tests.integration.test_sessions import TALK, serving
@@ -26,17 +24,10 @@ CONFIG = {"type": "config", "session_id": "glasses", "sample_rate": 16_000, "lan
 END = json.dumps({"type": "end_of_stream"})
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture
-async def room(postgres_server):
-    with postgres.database(postgres_server) as url:
-        async with Database(url) as opened, serving(opened) as at:
-            yield at
+async def room(database):
+    async with serving(database) as at:
+        yield at
 
 
 @pytest.fixture

@@ -23,29 +23,15 @@ from services.chassis.errors import Unavailable
 from services.chassis.server import Server
 from services.jobs import sweeper
 from services.jobs.adapters import objects
-from services.jobs.adapters.postgres import Database, PostgresMediaIndex
+from services.jobs.adapters.postgres import PostgresMediaIndex
 from services.jobs.media import MediaKeeper, MediaRules
 from services.jobs.media_rpc import MediaServicer
-from tests.doubles import postgres
 from tests.doubles.pictures import scene_png
 
 PICTURE = scene_png()
 RULES = MediaRules(ttl=timedelta(hours=24), most_bytes=100_000, quota_bytes=250_000)
 ACME = [("x-mesh-tenant", "acme")]
 OTHER = [("x-mesh-tenant", "other")]
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-async def database(postgres_server) -> AsyncIterator[Database]:
-    with postgres.database(postgres_server) as url:
-        async with Database(url) as opened:
-            yield opened
 
 
 @pytest.fixture

@@ -16,12 +16,6 @@ from services.jobs.adapters.postgres.tables import metadata
 from tests.doubles import postgres
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture
 def empty(postgres_server):
     """The URL of a database without tables."""

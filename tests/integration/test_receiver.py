@@ -9,18 +9,10 @@ from aiohttp import web
 
 from services.jobs.adapters.receiver import HttpReceiver
 from services.media.guard import Guard
-from tests.doubles import receiver
 from tests.doubles.engine_llama import free_port
-from tests.doubles.receiver import Receiver
 from tests.doubles.strangers import Names
 
 LOOPBACK = ("127.0.0.0/8",)
-
-
-@pytest.fixture
-async def hook() -> AsyncIterator[Receiver]:
-    async with receiver.receiving() as running:
-        yield running
 
 
 async def post(url, *, guard=None, seconds=5.0, body=b"{}"):

@@ -22,14 +22,14 @@ from mesh.jobs.v1.session_service_pb2_grpc import (
 from services.chassis import client, errors
 from services.chassis.config import RoomConfig
 from services.chassis.server import Server
-from services.jobs.adapters.postgres import Database, PostgresSessionStore
+from services.jobs.adapters.postgres import PostgresSessionStore
 from services.jobs.peers import ListeningRoom, ReasoningRoom
 from services.jobs.session_rpc import SessionServicer
 from services.jobs.sessions.analyst import Analyst
 from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.closing import Closer
 from services.jobs.sessions.core import Sessions
-from tests.doubles import postgres, reasoning_room
+from tests.doubles import reasoning_room
 from tests.doubles.engine_llama import free_port
 from tests.doubles.mind_of_sessions import SessionMind
 from tests.doubles.recordings import silence
@@ -44,19 +44,6 @@ TALK = pcm16(
 )
 ACTS = {"seven": "decision", "nine": "danger", "eight": "promise"}
 STATE = session_pb2.SessionState
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-async def database(postgres_server):
-    with postgres.database(postgres_server) as url:
-        async with Database(url) as opened:
-            yield opened
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from sensorium.launcher import probes
 from sensorium.launcher.child import Child
 from sensorium.launcher.program import Program
 from services.chassis import client, names
-from tests.doubles import postgres
 from tests.doubles.engine_llama import free_port
 from tests.doubles.pictures import scene_png
 from tests.doubles.silence import Silent
@@ -28,40 +27,33 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 OWNER, STRANGER = "acme", "other"
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture
-async def channel(postgres_server, tmp_path) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(database_url, tmp_path) -> AsyncIterator[grpc.aio.Channel]:
     listen = f"127.0.0.1:{free_port()}"
-    with postgres.database(postgres_server) as url:
-        environment = {
-            "JOBS_LISTEN": listen,
-            "JOBS_DATABASE_URL": url,
-            "JOBS_MEDIA_URL": tmp_path.as_uri(),
-            "JOBS_WEBHOOK_KEYS": KEY,
-            "JOBS_AUDIO_TARGET": "127.0.0.1:1",
-            "JOBS_REASONING_TARGET": "127.0.0.1:1",
-        }
-        room = Child(
-            Program(
-                name="jobs",
-                command=(sys.executable, "-m", "services.jobs"),
-                tier=1,
-                probe=probes.grpc_health(listen),
-                environment=os.environ | environment,
-            ),
-            Silent(),
-        )
-        await room.start()
-        try:
-            async with client.channel(listen) as opened:
-                yield opened
-        finally:
-            await room.stop()
+    environment = {
+        "JOBS_LISTEN": listen,
+        "JOBS_DATABASE_URL": database_url,
+        "JOBS_MEDIA_URL": tmp_path.as_uri(),
+        "JOBS_WEBHOOK_KEYS": KEY,
+        "JOBS_AUDIO_TARGET": "127.0.0.1:1",
+        "JOBS_REASONING_TARGET": "127.0.0.1:1",
+    }
+    room = Child(
+        Program(
+            name="jobs",
+            command=(sys.executable, "-m", "services.jobs"),
+            tier=1,
+            probe=probes.grpc_health(listen),
+            environment=os.environ | environment,
+        ),
+        Silent(),
+    )
+    await room.start()
+    try:
+        async with client.channel(listen) as opened:
+            yield opened
+    finally:
+        await room.stop()
 
 
 class Asked:

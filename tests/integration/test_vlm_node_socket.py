@@ -9,7 +9,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from services.chassis import errors
-from tests.doubles import edge as edges
 from tests.doubles import rooms
 from tests.doubles.bridge import bridging
 
@@ -18,12 +17,6 @@ in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
 
 PATH = "/api/v1/ws"
 GENERATE = "/mesh.vision.v1.VisionService/GenerateStream"
-
-
-@in_module
-async def mesh():
-    async with rooms.serving() as mesh:
-        yield mesh
 
 
 @pytest.fixture(autouse=True)
@@ -40,13 +33,6 @@ def received(mesh):
 async def bridge(mesh):
     async with bridging(mesh.targets["vision"]) as address:
         yield address
-
-
-@in_module
-async def edge(tmp_path_factory, mesh, bridge):
-    folder = tmp_path_factory.mktemp("edge")
-    async with edges.running(folder, mesh.targets | {"bridge": bridge}) as edge:
-        yield edge
 
 
 @pytest.fixture(params=["straight", "through the edge"])

@@ -20,7 +20,6 @@ from services.chassis.clock import SystemClock
 from services.chassis.config import RoomConfig
 from services.chassis.server import Server
 from services.jobs.adapters.postgres import (
-    Database,
     PostgresDeliveryStore,
     PostgresJobQueue,
     PostgresOutbox,
@@ -35,34 +34,14 @@ from services.jobs.webhooks.policy import Policy
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
 from services.media.guard import Guard
-from tests.doubles import media_keeping, postgres, receiver
+from tests.doubles import media_keeping
 from tests.doubles.pictures import scene_png
-from tests.doubles.receiver import Receiver
 
 KEYS = (b"a new key  " * 3, b"an old key " * 3)
 LEASE = timedelta(minutes=1)
 DEAD = Outcome(DeliveryState.DEAD, Answer(410, "it answered 410"))
 HOOK = job_pb2.Webhook(url="https://client.example/done?token=hush")
 ALL = pb.ListWebhookDeliveriesRequest()
-
-
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-async def database(postgres_server) -> AsyncIterator[Database]:
-    with postgres.database(postgres_server) as url:
-        async with Database(url) as opened:
-            yield opened
-
-
-@pytest.fixture
-async def hook() -> AsyncIterator[Receiver]:
-    async with receiver.receiving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from standardwebhooks import WebhookVerificationError
 from services.chassis.clock import SystemClock
 from services.jobs import wire
 from services.jobs.adapters.postgres import (
-    Database,
     PostgresDeliveryStore,
     PostgresJobQueue,
     PostgresJobStore,
@@ -36,9 +35,8 @@ from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
 from services.jobs.webhooks.webhook import Webhook, WebhookFormat
 from services.media.guard import Guard
-from tests.doubles import postgres, receiver
+from tests.doubles import receiver
 from tests.doubles.engine_llama import free_port
-from tests.doubles.receiver import Receiver
 
 TENANT = "acme"
 OLD, NEW = b"an old key " * 3, b"a new key  " * 3
@@ -46,33 +44,9 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 K, S = JobEventKind, DeliveryState
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(postgres_server):
-    with postgres.database(postgres_server) as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url) -> AsyncIterator[Database]:
-    async with Database(url) as opened:
-        yield opened
-
-
 @pytest.fixture
 def deliveries(database) -> PostgresDeliveryStore:
     return PostgresDeliveryStore(database)
-
-
-@pytest.fixture
-async def hook() -> AsyncIterator[Receiver]:
-    async with receiver.receiving() as running:
-        yield running
 
 
 class WatchedOutbox(PostgresOutbox):
@@ -345,7 +319,7 @@ async def test_deliverers_share_an_outbox_and_send_each_message_once(database, d
 
 
 @asynccontextmanager
-async def worker_process(url, folder) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(database_url, folder) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a worker as it runs in production."""
     environment = {
         **os.environ,
@@ -353,7 +327,7 @@ async def worker_process(url, folder) -> AsyncIterator[asyncio.subprocess.Proces
         "WORKER_POLL_SECONDS": "0.2",
         "WORKER_WEBHOOK_TIMEOUT_SECONDS": "1",
         "WORKER_WEBHOOK_BACKOFF_SECONDS": "0.1",
-        "JOBS_DATABASE_URL": url,
+        "JOBS_DATABASE_URL": database_url,
         "JOBS_VISION_TARGET": "127.0.0.1:1",
         "JOBS_REASONING_TARGET": "127.0.0.1:1",
         "JOBS_AUDIO_TARGET": "127.0.0.1:1",
@@ -375,16 +349,16 @@ async def worker_process(url, folder) -> AsyncIterator[asyncio.subprocess.Proces
 
 
 async def test_a_message_whose_worker_is_killed_comes_from_another_under_the_same_id(
-    database, deliveries, url, hook, tmp_path
+    database, deliveries, database_url, hook, tmp_path
 ):
     hook.opened.clear()
     job_id = await end(database, hook.url)
-    async with worker_process(url, tmp_path) as first:
+    async with worker_process(database_url, tmp_path) as first:
         await hook.heard(1)
         first.send_signal(signal.SIGKILL)
         await first.wait()
     hook.opened.set()
-    async with worker_process(url, tmp_path) as second:
+    async with worker_process(database_url, tmp_path) as second:
         delivery = await settled(deliveries, job_id, S.DELIVERED)
         second.terminate()
         _, logged = await second.communicate()

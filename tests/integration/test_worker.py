@@ -32,7 +32,7 @@ from services.jobs.content import (
 from services.jobs.domain import JobEventKind, JobState, NewJob, Progress
 from services.jobs.ports.store import Selection
 from services.jobs.worker import Worker
-from tests.doubles import keys, media_keeping, peers_fake, postgres
+from tests.doubles import keys, media_keeping, peers_fake
 from tests.doubles.engine_llama import free_port
 from tests.doubles.peers_fake import FakePeers
 
@@ -41,27 +41,9 @@ NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 TENANT = "acme"
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(autouse=True)
 def _media(monkeypatch, tmp_path):
     monkeypatch.setenv("JOBS_MEDIA_URL", (tmp_path / "media").as_uri())
-
-
-@pytest.fixture
-def url(postgres_server):
-    with postgres.database(postgres_server) as url:
-        yield url
-
-
-@pytest.fixture
-async def database(url) -> AsyncIterator[Database]:
-    async with Database(url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -80,17 +62,20 @@ async def address(rooms) -> AsyncIterator[str]:
         yield address
 
 
-def targets(url, address) -> PeersConfig:
+def targets(database_url, address) -> PeersConfig:
     return PeersConfig(
-        database_url=url, vision_target=address, reasoning_target=address, audio_target=address
+        database_url=database_url,
+        vision_target=address,
+        reasoning_target=address,
+        audio_target=address,
     )
 
 
 @asynccontextmanager
-async def working(database, url, address, **options) -> AsyncIterator[None]:
+async def working(database, database_url, address, **options) -> AsyncIterator[None]:
     """Run a worker in this process for a block."""
     config = WorkerConfig(listen="127.0.0.1:0", **{"backoff_seconds": 0.2, **options})
-    async with peers.connected(targets(url, address)) as connected:
+    async with peers.connected(targets(database_url, address)) as connected:
         queue = PostgresJobQueue(database)
         worker = Worker(
             queue,
@@ -138,7 +123,7 @@ async def kinds(store, job):
     return [event.kind for event in await events(store, job)]
 
 
-async def test_a_task_is_timed(database, url, store, rooms, address):
+async def test_a_task_is_timed(database, database_url, store, rooms, address):
     images, blobs = pictures(8)
     goes_on = (False, False, True, True, False, True, True, False)
     rooms.says = {
@@ -147,7 +132,7 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     }
     given = TaskTimingInput("A worker is stocking", "", images)
     job = await store.create(NewJob(TENANT, JobType.TASK_TIMING_V1, given, blobs))
-    async with working(database, url, address):
+    async with working(database, database_url, address):
         job = await ended(store, job)
     assert job.state is JobState.COMPLETED
     [task] = job.output.tasks
@@ -167,19 +152,19 @@ async def test_a_task_is_timed(database, url, store, rooms, address):
     assert rooms.priorities == {"job"}
 
 
-async def test_a_recording_is_transcribed(database, url, store, address):
+async def test_a_recording_is_transcribed(database, database_url, store, address):
     given = TranscriptionInput("audio", "en")
     blob = Blob("audio", "application/octet-stream", b"12345")
     job = await store.create(NewJob(TENANT, JobType.TRANSCRIPTION_V1, given, (blob,)))
-    async with working(database, url, address):
+    async with working(database, database_url, address):
         job = await ended(store, job)
     [segment] = job.output.transcript.segments
     assert segment.text == "5 bytes in en"
     assert (segment.start_seconds, segment.end_seconds) == (0.5, 2.0)
 
 
-async def test_a_waiting_worker_takes_a_new_job_at_once(database, url, store, address):
-    async with working(database, url, address, poll_seconds=30):
+async def test_a_waiting_worker_takes_a_new_job_at_once(database, database_url, store, address):
+    async with working(database, database_url, address, poll_seconds=30):
         # The first job may come before the worker hears of changes, and wait for its first look.
         await ended(store, await store.create(captions(1)))
         job = await ended(store, await store.create(captions(1)), seconds=10)
@@ -188,7 +173,7 @@ async def test_a_waiting_worker_takes_a_new_job_at_once(database, url, store, ad
 
 @asynccontextmanager
 async def worker_process(
-    url, address, *, lease_seconds=1.2, stderr=None, **environment
+    database_url, address, *, lease_seconds=1.2, stderr=None, **environment
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a worker as it runs in production, healthy when the block begins."""
     listen = f"127.0.0.1:{free_port()}"
@@ -197,7 +182,7 @@ async def worker_process(
         "WORKER_LISTEN": listen,
         "WORKER_LEASE_SECONDS": str(lease_seconds),
         "WORKER_POLL_SECONDS": "0.2",
-        "JOBS_DATABASE_URL": url,
+        "JOBS_DATABASE_URL": database_url,
         "JOBS_VISION_TARGET": address,
         "JOBS_REASONING_TARGET": address,
         "JOBS_AUDIO_TARGET": address,
@@ -224,10 +209,12 @@ async def healthy(address):
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_a_job_whose_worker_is_killed_is_finished_by_another(url, store, rooms, address):
+async def test_a_job_whose_worker_is_killed_is_finished_by_another(
+    database_url, store, rooms, address
+):
     rooms.holds[b"picture 3"] = asyncio.Event()
     job = await store.create(captions(6))
-    async with worker_process(url, address) as first:
+    async with worker_process(database_url, address) as first:
         async with asyncio.timeout(20):
             await rooms.held.wait()
             await recorded(store, job, "describe/0", "describe/1", "describe/2")
@@ -235,7 +222,7 @@ async def test_a_job_whose_worker_is_killed_is_finished_by_another(url, store, r
         await first.wait()
     before = list(rooms.described)
     rooms.holds.clear()
-    async with worker_process(url, address):
+    async with worker_process(database_url, address):
         job = await ended(store, job)
     assert job.state is JobState.COMPLETED
     assert [it.image_id for it in job.output.captions] == [f"frame-{n}" for n in range(6)]
@@ -260,15 +247,15 @@ async def recorded(store, job, *keys, least=0):
 
 
 async def test_a_frozen_worker_writes_nothing_once_another_holds_its_job(
-    url, store, rooms, address
+    database_url, store, rooms, address
 ):
     answer = rooms.holds[b"picture 0"] = asyncio.Event()
     job = await store.create(captions(1))
-    async with worker_process(url, address, stderr=asyncio.subprocess.PIPE) as first:
+    async with worker_process(database_url, address, stderr=asyncio.subprocess.PIPE) as first:
         async with asyncio.timeout(20):
             await rooms.held.wait()
         first.send_signal(signal.SIGSTOP)
-        async with worker_process(url, address):
+        async with worker_process(database_url, address):
             async with asyncio.timeout(20):
                 await counted(store, job, K.CLAIMED, 2)
             answer.set()
@@ -292,10 +279,12 @@ async def counted(store, job, kind, count):
             await bell.wait(1)
 
 
-async def test_a_stopped_worker_hands_its_job_back_with_its_steps(url, store, rooms, address):
+async def test_a_stopped_worker_hands_its_job_back_with_its_steps(
+    database_url, store, rooms, address
+):
     rooms.holds[b"picture 1"] = asyncio.Event()
     job = await store.create(captions(2))
-    async with worker_process(url, address, lease_seconds=60) as worker:
+    async with worker_process(database_url, address, lease_seconds=60) as worker:
         async with asyncio.timeout(20):
             await rooms.held.wait()
             await recorded(store, job, "describe/0")
@@ -307,18 +296,18 @@ async def test_a_stopped_worker_hands_its_job_back_with_its_steps(url, store, ro
     assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.STEP_COMPLETED, K.RELEASED]
 
 
-async def test_a_worker_forgets_jobs_whose_retention_is_over(url, store, address):
+async def test_a_worker_forgets_jobs_whose_retention_is_over(database_url, store, address):
     job = await store.create(captions(1))
     with store.news(job.id) as bell:
         sweeping = {"WORKER_RETENTION_DAYS": "1e-9", "WORKER_SWEEP_SECONDS": "0.05"}
-        async with worker_process(url, address, **sweeping), asyncio.timeout(20):
+        async with worker_process(database_url, address, **sweeping), asyncio.timeout(20):
             while await store.list(TENANT, Selection(limit=1)):
                 await bell.wait(0.1)
     assert dict((await store.stats(TENANT)).counts) == {}
 
 
-async def test_many_writers_at_once_do_not_lock_each_other_out(url):
-    async with Database(url) as one, Database(url) as other:
+async def test_many_writers_at_once_do_not_lock_each_other_out(database_url):
+    async with Database(database_url) as one, Database(database_url) as other:
         store, queues = PostgresJobStore(one), [PostgresJobQueue(it) for it in (one, other)]
         lease = timedelta(seconds=0.05)
 
@@ -359,11 +348,11 @@ async def test_many_writers_at_once_do_not_lock_each_other_out(url):
 
 
 async def test_a_running_job_that_is_cancelled_stops_within_two_seconds(
-    database, url, store, rooms, address
+    database, database_url, store, rooms, address
 ):
     rooms.holds[b"picture 0"] = asyncio.Event()
     job = await store.create(captions(1))
-    async with working(database, url, address, lease_seconds=60):
+    async with working(database, database_url, address, lease_seconds=60):
         async with asyncio.timeout(20):
             await rooms.held.wait()
         await store.cancel(TENANT, job.id)
@@ -372,10 +361,10 @@ async def test_a_running_job_that_is_cancelled_stops_within_two_seconds(
     assert await kinds(store, job) == [K.CREATED, K.CLAIMED, K.CANCEL_REQUESTED, K.CANCELLED]
 
 
-async def test_an_outage_of_a_room_costs_no_attempt(database, url, store, rooms):
+async def test_an_outage_of_a_room_costs_no_attempt(database, database_url, store, rooms):
     listen = f"127.0.0.1:{free_port()}"
     job = await store.create(captions(2))
-    async with AsyncExitStack() as later, working(database, url, listen):
+    async with AsyncExitStack() as later, working(database, database_url, listen):
         async with asyncio.timeout(20):
             with store.news(job.id) as bell:
                 while (await kinds(store, job)).count(K.ATTEMPT_FAILED) < 5:
@@ -389,7 +378,7 @@ async def test_an_outage_of_a_room_costs_no_attempt(database, url, store, rooms)
 
 
 async def test_what_waits_for_an_engine_that_is_full_is_not_refused_in_turn(
-    database, url, store, rooms, address
+    database, database_url, store, rooms, address
 ):
     full = Exhausted("the engine has too much to do", retry_after=timedelta(seconds=60))
     rooms.failing = [full] * 100
@@ -397,7 +386,7 @@ async def test_what_waits_for_an_engine_that_is_full_is_not_refused_in_turn(
         await store.create(captions(1))
     given = TranscriptionInput("audio", "en")
     blob = Blob("audio", "application/octet-stream", b"12345")
-    async with working(database, url, address, concurrency=4, poll_seconds=0.05):
+    async with working(database, database_url, address, concurrency=4, poll_seconds=0.05):
         heard = [
             await store.create(NewJob(TENANT, JobType.TRANSCRIPTION_V1, given, (blob,)))
             for _ in range(30)
@@ -409,11 +398,11 @@ async def test_what_waits_for_an_engine_that_is_full_is_not_refused_in_turn(
 
 
 async def test_an_error_that_will_not_pass_ends_the_job_at_once(
-    database, url, store, rooms, address
+    database, database_url, store, rooms, address
 ):
     rooms.failing = [InvalidInput("image: cannot be decoded", code="IMAGE_DAMAGED")]
     job = await store.create(captions(1))
-    async with working(database, url, address):
+    async with working(database, database_url, address):
         job = await ended(store, job)
     assert (job.state, job.attempt) == (JobState.FAILED, 1)
     assert (job.error.reason, job.error.retryable) == ("IMAGE_DAMAGED", False)
@@ -421,23 +410,25 @@ async def test_an_error_that_will_not_pass_ends_the_job_at_once(
 
 
 async def test_an_unknown_error_is_tried_again_until_the_attempts_are_used_up(
-    database, url, store, rooms, address
+    database, database_url, store, rooms, address
 ):
     rooms.failing = [RuntimeError("a mistake of ours")] * 3
     job = await store.create(captions(1))
-    async with working(database, url, address, poll_seconds=0.05):
+    async with working(database, database_url, address, poll_seconds=0.05):
         job = await ended(store, job)
     assert (job.state, job.attempt, job.error.reason) == (JobState.FAILED, 3, "INTERNAL")
     assert "a mistake of ours" not in job.error.message
 
 
-async def test_a_job_of_a_newer_type_is_left_to_newer_workers(database, url, store, address):
+async def test_a_job_of_a_newer_type_is_left_to_newer_workers(
+    database, database_url, store, address
+):
     newer, known = await store.create(captions(1)), await store.create(captions(1))
     async with database.transaction() as connection:
         for table in ("jobs", "job_queue"):
             change = text(f"UPDATE {table} SET type = 'dance_v9' WHERE id = :id")
             await connection.execute(change, {"id": newer.id})
-    async with working(database, url, address):
+    async with working(database, database_url, address):
         assert (await ended(store, known)).state is JobState.COMPLETED
     async with database.transaction() as connection:
         waiting = text("SELECT state, attempt FROM job_queue WHERE id = :id")
@@ -446,10 +437,10 @@ async def test_a_job_of_a_newer_type_is_left_to_newer_workers(database, url, sto
 
 
 async def test_many_jobs_are_shared_by_workers_and_each_done_once(
-    database, url, store, rooms, address
+    database, database_url, store, rooms, address
 ):
     jobs = [await store.create(replace(captions(1), request_id=str(n))) for n in range(30)]
-    async with working(database, url, address), working(database, url, address):
+    async with working(database, database_url, address), working(database, database_url, address):
         done = [await ended(store, job) for job in jobs]
     assert {job.state for job in done} == {JobState.COMPLETED}
     assert len(rooms.described) == 30

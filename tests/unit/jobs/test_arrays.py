@@ -5,7 +5,6 @@ import psycopg
 import pytest
 
 from services.jobs.adapters.postgres import arrays
-from tests.doubles import postgres
 
 TEXTS = ["plain", None, "", "NULL", 'a "quote"', "back\\slash", "{a,b}", "two\nlines", "é", "\\0"]
 IDS = [UUID(int=1), UUID(int=2**128 - 1)]
@@ -14,8 +13,8 @@ SPANS = [timedelta(days=3, microseconds=7), None, timedelta(0)]
 
 
 @pytest.fixture(scope="module")
-def connection():
-    with postgres.server() as url, psycopg.connect(url) as opened:
+def connection(postgres_server):
+    with psycopg.connect(postgres_server) as opened:
         yield opened
 
 
