@@ -14,28 +14,27 @@ from services.jobs.adapters.postgres import (
     PostgresJobStore,
     PostgresOutbox,
 )
-from services.jobs.content import Blob, CaptionInput, CaptionOutput, Image, JobType, Observation
-from services.jobs.domain import JobError, JobEventKind, JobId, JobState, NewJob, Revision
+from services.jobs.domain import JobEventKind, JobId, JobState, Revision
 from services.jobs.ports.store import Place
 from services.jobs.webhooks.domain import Answer, DeliveryId, DeliveryState, Outcome
 from services.jobs.webhooks.ports import DeliverySelection
 from services.jobs.webhooks.webhook import Webhook, WebhookFormat
+from tests.conformance.test_job_store import (
+    ERROR,
+    LEASE,
+    OUTPUT,
+    RUN_OUT,
+    claim_one,
+    kinds,
+    listening,
+    rings,
+)
+from tests.conformance.test_job_store import NEW as UNTOLD
 from tests.doubles.job_store_memory import MemoryJobStore
 from tests.doubles.outbox_memory import MemoryOutbox
 
-LEASE = timedelta(minutes=1)
-RUN_OUT = timedelta(0)
 HOOK = Webhook("https://a.example/done?token=1", WebhookFormat.VLM_NODE)
-NEW = NewJob(
-    tenant="acme",
-    type=JobType.CAPTION_V1,
-    input=CaptionInput("what?", (Image("front", None, "images/0"),)),
-    blobs=(Blob("images/0", "image/png", b"\x89PNG"),),
-    client_data={"an": "id"},
-    webhook=HOOK,
-)
-OUTPUT = CaptionOutput((Observation("front", None, "a box"),))
-ERROR = JobError("UNAVAILABLE", "the engine is down", retryable=True)
+NEW = replace(UNTOLD, client_data={"an": "id"}, webhook=HOOK)
 OK, GONE = Answer(204), Answer(410, "it answered 410")
 DELIVERED = Outcome(DeliveryState.DELIVERED, OK)
 DEAD = Outcome(DeliveryState.DEAD, GONE)
@@ -80,14 +79,9 @@ def outbox(keeper):
     return keeper[3]
 
 
-async def claimed(queue, *, lease=LEASE):
-    [claim] = await queue.claim("worker-1", limit=1, lease=lease)
-    return claim
-
-
 async def completed(store, queue, **changes):
     job = await store.create(replace(NEW, **changes))
-    await queue.complete(await claimed(queue), OUTPUT)
+    await queue.complete(await claim_one(queue), OUTPUT)
     return await store.get(job.tenant, job.id)
 
 
@@ -99,41 +93,33 @@ async def take(outbox, *, limit=100, per_host=100, busy=None, lease=LEASE):
     return await outbox.claim(limit=limit, per_host=per_host, busy=busy or {}, lease=lease)
 
 
-async def kinds(store, job):
-    job = await store.get(job.tenant, job.id)
-    events = await store.events(job, after=0)
-    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
-    assert job.last_sequence == len(events)
-    return [event.kind for event in events]
-
-
 async def cancel_waiting(store, queue, job):
     await store.cancel("acme", job.id)
 
 
 async def cancel_running(store, queue, job):
-    claim = await claimed(queue)
+    claim = await claim_one(queue)
     await store.cancel("acme", job.id)
     await queue.release(claim)
 
 
 async def cancel_lost(store, queue, job):
-    await claimed(queue, lease=RUN_OUT)
+    await claim_one(queue, lease=RUN_OUT)
     await store.cancel("acme", job.id)
     await queue.reclaim()
 
 
 async def complete(store, queue, job):
-    await queue.complete(await claimed(queue), OUTPUT)
+    await queue.complete(await claim_one(queue), OUTPUT)
 
 
 async def fail(store, queue, job):
-    await queue.fail(await claimed(queue), ERROR)
+    await queue.fail(await claim_one(queue), ERROR)
 
 
 async def lose(store, queue, job):
     for _ in range(3):
-        await claimed(queue, lease=RUN_OUT)
+        await claim_one(queue, lease=RUN_OUT)
         await queue.reclaim()
 
 
@@ -179,8 +165,8 @@ async def test_a_job_without_a_webhook_puts_nothing_out(store, queue, deliveries
 
 async def test_what_does_not_end_a_job_puts_nothing_out(store, queue, deliveries):
     await store.create(NEW)
-    await queue.release(await claimed(queue))
-    await claimed(queue, lease=RUN_OUT)
+    await queue.release(await claim_one(queue))
+    await claim_one(queue, lease=RUN_OUT)
     await queue.reclaim()
     assert await all_of(deliveries) == []
 
@@ -203,7 +189,7 @@ async def test_a_retry_may_tell_somebody_else_or_nobody(store, queue, deliveries
     first = await completed(store, queue)
     job = await store.retry(first, Revision(webhook=given, keeps_steps=False))
     assert job.webhook == kept
-    await queue.fail(await claimed(queue), ERROR)
+    await queue.fail(await claim_one(queue), ERROR)
     assert (await store.get("acme", job.id)).webhook == kept
     told = [it.webhook for it in await all_of(deliveries)]
     assert told == [it for it in (kept, HOOK) if it is not None]
@@ -219,7 +205,7 @@ async def test_a_retried_job_puts_a_message_of_its_own_out_at_its_next_end(
 ):
     first = await completed(store, queue)
     await store.retry(first, Revision(client_data={"an": "other"}, keeps_steps=False))
-    await queue.fail(await claimed(queue), ERROR)
+    await queue.fail(await claim_one(queue), ERROR)
     second = await store.get("acme", first.id)
     newest, oldest = await all_of(deliveries)
     assert [newest.job_state, oldest.job_state] == [JobState.FAILED, JobState.COMPLETED]
@@ -344,7 +330,7 @@ async def test_what_becomes_of_a_message_is_told_while_its_job_works_again(store
     [shipment] = await take(outbox)
     await store.retry(job, Revision())
     await outbox.settle(shipment, DELIVERED)
-    await queue.complete(await claimed(queue), OUTPUT)
+    await queue.complete(await claim_one(queue), OUTPUT)
     ends = [K.RETRIED, K.WEBHOOK_DELIVERED, K.CLAIMED, K.COMPLETED]
     assert (await kinds(store, job))[3:] == ends
 
@@ -421,18 +407,3 @@ async def test_deliverers_hear_of_ends_and_replays(store, queue, deliveries, out
         [shipment] = await take(outbox)
         await outbox.settle(shipment, DEAD)
         await rings(bell, deliveries.replay("acme", shipment.delivery.id))
-
-
-async def rings(bell, act):
-    # Wait out what rang before; a bell that never rings again ends the test at its deadline.
-    await bell.wait(0)
-    await act
-    async with asyncio.timeout(10):
-        await bell.wait(60)
-
-
-async def listening(store):
-    """Return once changes are heard of: PostgreSQL is listened to by a connection of its own."""
-    probe = await store.create(replace(NEW, tenant="probe", webhook=None))
-    with store.news(probe.id) as bell:
-        await asyncio.gather(bell.wait(10), store.cancel("probe", probe.id))

@@ -29,9 +29,9 @@ class Eyes:
 class Mind:
     """Judges a sentence by the words in it, and sums up by counting."""
 
-    def __init__(self, *, word="stocking", hazards=None, refuted=(), severity="medium"):
-        self.word = word
-        self.hazards = {"spill": "spill", "ladder": "ladder"} if hazards is None else hazards
+    def __init__(self, *, refuted=(), severity="medium"):
+        self.word = "stocking"
+        self.hazards = {"spill": "spill", "ladder": "ladder"}
         """The hazard that is claimed of a sentence with the word in it."""
         self.refuted = refuted
         """Words of sentences that bear out no claim."""

@@ -20,9 +20,9 @@ def tone(seconds: float, rate: int = 16_000) -> NDArray[np.float32]:
     )
 
 
-def silence(seconds: float, rate: int = 16_000) -> NDArray[np.float32]:
+def silence(seconds: float) -> NDArray[np.float32]:
     """Nothing."""
-    return np.zeros(int(seconds * rate), np.float32)
+    return np.zeros(int(seconds * 16_000), np.float32)
 
 
 def encoded(

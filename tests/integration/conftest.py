@@ -1,5 +1,5 @@
-"""What integration tests share: a receiver of webhooks; and for all tests of a module doubles of the
-rooms, the real Envoy in front of them, and a client. A module that wants another has its own.
+"""What integration tests share: a receiver of webhooks; and, for all tests of a module, doubles of
+the rooms, the real Envoy before them, and a client. A module that wants another has its own.
 """
 
 from collections.abc import AsyncIterator

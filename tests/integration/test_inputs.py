@@ -12,7 +12,6 @@ from itertools import pairwise
 import grpc
 import pytest
 from google.api.httpbody_pb2 import HttpBody
-from google.protobuf.timestamp_pb2 import Timestamp
 from mesh.jobs.v1 import job_input_pb2 as input_pb
 from mesh.jobs.v1 import job_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
@@ -144,10 +143,8 @@ class Mesh:
         request = pb.CreateJobRequest(type=kind, input=input_pb.JobInput(**{kind: given}))
         return (await self.jobs.CreateJob(request, metadata=tenant)).job
 
-    async def caption(self, *images, tenant=ACME, **fields):
-        return await self.create(
-            "caption_v1", input_pb.CaptionInput(images=images, **fields), tenant
-        )
+    async def caption(self, *images, **fields):
+        return await self.create("caption_v1", input_pb.CaptionInput(images=images, **fields))
 
     async def upload(self, data, tenant=ACME):
         request = media_pb.UploadRequest(content=HttpBody(data=data))
@@ -176,9 +173,8 @@ async def mesh(database, keeper, rooms, network, tmp_path) -> AsyncIterator[Mesh
         yield serving
 
 
-def image(uri, image_id="", taken=None):
-    time = None if taken is None else Timestamp(seconds=taken)
-    return image_pb2.Image(uri=uri, id=image_id, capture_time=time)
+def image(uri, image_id=""):
+    return image_pb2.Image(uri=uri, id=image_id)
 
 
 async def refused(call):

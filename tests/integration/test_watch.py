@@ -16,7 +16,7 @@ from mesh.vision.v1 import watch_pb2 as pb
 from PIL import Image
 
 from models.aisle.world import Colour, Scene, Worker
-from services.chassis import client, limits, names
+from services.chassis import client, limits
 from services.vision.live import carrier
 from tests.doubles import engine_server as faults
 from tests.doubles.chat_rooms import vision_room
@@ -32,9 +32,8 @@ PLACE = {"engine_calls": 1}
 class Stream:
     """A stream of frames as a client has it."""
 
-    def __init__(self, channel: grpc.aio.Channel, tenant: str = "default") -> None:
-        metadata = ((names.TENANT_HEADER, tenant),)
-        self.call = pb_grpc.VisionServiceStub(channel).Watch(metadata=metadata)
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.call = pb_grpc.VisionServiceStub(channel).Watch()
 
     async def set(self, settings: pb.WatchSettings | None = None, **fields: Any) -> None:
         await self.call.write(pb.WatchRequest(settings=settings or pb.WatchSettings(**fields)))

@@ -54,8 +54,8 @@ async def network(server, clock):
         yield opened
 
 
-async def fetched(network, ids, most_bytes=MOST):
-    return {it: data async for it, data in network.fetch(DOMAIN, ids, most_bytes=most_bytes)}
+async def fetched(network, ids):
+    return {it: data async for it, data in network.fetch(DOMAIN, ids, most_bytes=MOST)}
 
 
 def pass_time(server, clock, **time):

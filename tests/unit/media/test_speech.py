@@ -13,8 +13,8 @@ from services.media.speech import Encoding
 from tests.doubles.recordings import encoded, silence, tone
 
 
-def pieces(data: bytes, seed: int = 3) -> Iterator[bytes]:
-    chance, at = random.Random(seed), 0
+def pieces(data: bytes) -> Iterator[bytes]:
+    chance, at = random.Random(3), 0
     while at < len(data):
         size = chance.randint(1, 3_000)
         yield data[at : at + size]
