@@ -1,8 +1,9 @@
 """What dialects that answer in different words have in common: the HTTP status of each error, when
-to try again, JSON.
+to try again, the names of fields, JSON.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.bridge.exchange import BODY_TOO_LARGE, Response
@@ -32,6 +33,13 @@ def retry_header(error: errors.MeshError) -> dict[str, str]:
     if error.retry_after is None:
         return {}
     return {"retry-after": str(max(1, round(error.retry_after.total_seconds())))}
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """Name the fields in a room's message as a dialect's clients know them: by our name theirs."""
+    for ours, theirs in names.items():
+        text = text.replace(ours, theirs)
+    return text
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -4,7 +4,9 @@ was not acknowledged can be handed over again. Without I/O; it knows no dialect.
 
 from typing import Final
 
-WINDOW_BYTES: Final = 1024 * 1024
+from services.chassis import limits
+
+WINDOW_BYTES: Final = limits.MEBIBYTE
 """How much may be on its way to the room."""
 CHUNK_BYTES: Final = 256 * 1024
 

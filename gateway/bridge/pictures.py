@@ -2,7 +2,6 @@
 sender says of them. It decodes the text, never the picture, and fetches nothing.
 """
 
-import binascii
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -69,18 +68,19 @@ def picture_from_text(text: str, path: str, *, remedy: str) -> bytes:
     """Read a picture that is bare base64 or a data URL."""
     start = _DATA_URL.match(text)
     try:
-        data = _decoded(text[start.end() if start else 0 :])
-    except (binascii.Error, ValueError):
+        data = decoded(text[start.end() if start else 0 :])
+    except ValueError:
         raise InvalidInput.field(path, "is no base64", remedy=remedy) from None
     if not data:
         raise InvalidInput.field(path, "is empty", remedy=remedy)
     return data
 
 
-def _decoded(written: str) -> bytes:
+def decoded(written: str) -> bytes:
+    """Read base64, on one line or on many. Raises `ValueError`."""
     try:
         return pybase64.b64decode(written, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         # Only now, for to look for blanks takes ten times as long as to decode.
         return pybase64.b64decode("".join(written.split()), validate=True)
 

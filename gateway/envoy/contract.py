@@ -10,7 +10,12 @@ from typing import Final
 
 import mesh
 from google.api import annotations_pb2, http_pb2
-from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorSet,
+    MethodDescriptorProto,
+)
 
 PACKAGE: Final = re.compile(r"^mesh\.(?P<room>[a-z]+)\.v\d+$")
 FREE: Final = ""
@@ -78,8 +83,8 @@ def streamed_bodies(contract: FileDescriptorSet) -> list[str]:
         for service in file.service
         for method in service.method
         if method.client_streaming
-        for _, template, body in _bindings(method.options.Extensions[annotations_pb2.http])
-        if body
+        for _, template, rule in bindings(method)
+        if rule.body
     ]
 
 
@@ -90,8 +95,8 @@ def bodies(contract: FileDescriptorSet) -> list[Body]:
         for file in contract.file
         for service in file.service
         for method in service.method
-        for verb, template, body in _bindings(method.options.Extensions[annotations_pb2.http])
-        if body == "*"
+        for verb, template, rule in bindings(method)
+        if rule.body == "*"
     ]
 
 
@@ -108,10 +113,12 @@ def fields(contract: FileDescriptorSet) -> dict[str, dict[str, str]]:
     return {name: _fields(message, messages) for name, message in messages.items()}
 
 
-def _bindings(rule: http_pb2.HttpRule) -> Iterator[tuple[str, str, str]]:
+def bindings(method: MethodDescriptorProto) -> Iterator[tuple[str, str, http_pb2.HttpRule]]:
+    """The REST calls of a method: of each its HTTP method, its path and its rule."""
+    rule = method.options.Extensions[annotations_pb2.http]
     for binding in (rule, *rule.additional_bindings):
         if verb := binding.WhichOneof("pattern"):
-            yield verb.upper(), getattr(binding, verb), binding.body
+            yield verb.upper(), getattr(binding, verb), binding
 
 
 def _fields(message: DescriptorProto, messages: dict[str, DescriptorProto]) -> dict[str, str]:

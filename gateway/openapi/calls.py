@@ -64,7 +64,7 @@ def _operation(contract: Contract, call: Call) -> dict[str, Any]:
     if call.body:
         operation["requestBody"] = {"required": True, "content": _body(contract, call, in_path)}
     operation["responses"] = {
-        "200": {"description": "Done.", "content": _answer(contract, call)},
+        "200": {"description": "Done.", "content": _answer(call)},
         "default": _FAILED,
     }
     return operation
@@ -83,7 +83,7 @@ def _body(contract: Contract, call: Call, in_path: tuple[str, ...]) -> dict[str,
     return _json(message_schema(contract, asked, message, without=in_path))
 
 
-def _answer(contract: Contract, call: Call) -> dict[str, Any]:
+def _answer(call: Call) -> dict[str, Any]:
     told = call.method.output_type.lstrip(".")
     if call.response_body:
         return _ANY

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
     EnumDescriptorProto,
@@ -16,7 +15,7 @@ from google.protobuf.descriptor_pb2 import (
     MethodDescriptorProto,
 )
 
-from gateway.envoy.contract import PACKAGE
+from gateway.envoy.contract import PACKAGE, bindings
 
 _MESSAGE, _ENUM, _SERVICE = (
     FileDescriptorProto.DESCRIPTOR.fields_by_name[name].number
@@ -84,18 +83,8 @@ class Contract:
 
 
 def _calls(service: str, method: MethodDescriptorProto, about: str) -> Iterator[Call]:
-    rule = method.options.Extensions[annotations_pb2.http]
-    for binding in (rule, *rule.additional_bindings):
-        if verb := binding.WhichOneof("pattern"):
-            yield Call(
-                service,
-                method,
-                about,
-                verb,
-                getattr(binding, verb),
-                binding.body,
-                binding.response_body,
-            )
+    for verb, path, rule in bindings(method):
+        yield Call(service, method, about, verb.lower(), path, rule.body, rule.response_body)
 
 
 def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:

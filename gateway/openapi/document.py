@@ -27,7 +27,7 @@ _SCHEMES: Final = {
 
 
 def build(
-    described: FileDescriptorSet, served: Iterable[Dialect], live: Iterable[Socket] = ()
+    described: FileDescriptorSet, served: Iterable[Dialect], live: Iterable[Socket]
 ) -> dict[str, Any]:
     """Write the OpenAPI document of a contract, of dialects and of sockets."""
     contract = Contract(described)

@@ -31,6 +31,8 @@ IMAGE_SIDE_PIXELS: Final = 16_384
 """The longest side of a picture, read from its header before any pixel is decoded."""
 IMAGE_PIXELS: Final = 50_000_000
 """The most pixels of a picture: about 150 MB once decoded, the most one request may cost."""
+ANSWER_TOKENS: Final = 32_768
+"""The most tokens that an answer may be asked to have."""
 IMAGES_PER_REQUEST: Final = 16
 """The most pictures in one conversation sent to an engine."""
 

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from services.chassis.config import RoomConfig
-from services.chassis.limits import MEBIBYTE
+from services.chassis.limits import ANSWER_TOKENS, MEBIBYTE
 from services.engine.ollama_names import OllamaModel, OllamaNames
 
 
@@ -39,7 +39,7 @@ class EngineConfig(RoomConfig):
     """The model to ask for, as the engine names it. Empty: the first that it lists."""
     model_notice: str = ""
     """What users of the model must know of its limits. Empty: nothing particular."""
-    max_tokens: int = Field(default=512, ge=1, le=32_768)
+    max_tokens: int = Field(default=512, ge=1, le=ANSWER_TOKENS)
     """The most tokens of an answer for which the caller names no number."""
     engine_seconds: float = Field(default=115.0, gt=0, le=3_600)
     """The most seconds that one answer may take; a call's own deadline may come sooner."""

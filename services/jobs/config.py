@@ -1,7 +1,6 @@
 """What the jobs room and its workers are told by their environment."""
 
 import base64
-import binascii
 from datetime import timedelta
 from typing import Annotated, Any, Self
 
@@ -189,7 +188,7 @@ def _keys(value: SecretStr) -> tuple[bytes, ...]:
             base64.b64decode(it.strip(), validate=True)
             for it in value.get_secret_value().split(",")
         )
-    except binascii.Error:
+    except ValueError:
         return (b"",)
 
 

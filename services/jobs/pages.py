@@ -3,7 +3,6 @@ where, never whose: a token from elsewhere shows a caller nothing but its own.
 """
 
 import base64
-import binascii
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -30,7 +29,7 @@ def place_from_token(token: str) -> Place:
         packed = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
         ticks, job_id = struct.unpack(_FORMAT, packed)
         return Place(_EPOCH + ticks * _TICK, JobId(UUID(bytes=job_id)))
-    except (ValueError, OverflowError, binascii.Error, struct.error):
+    except (ValueError, OverflowError, struct.error):
         raise InvalidInput.field(
             "page_token",
             "is not one of ours",

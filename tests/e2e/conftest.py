@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +18,7 @@ import pytest_asyncio
 from sensorium.launcher import places
 from services.chassis import client
 from tests.doubles import domain_server, otlp
+from tests.doubles.engine_llama import free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -84,12 +84,6 @@ def descendants(pid: int) -> list[int]:
     except (FileNotFoundError, ProcessLookupError):
         return []
     return [found for child in map(int, children) for found in (child, *descendants(child))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from mesh.types.v1 import chat_pb2, image_pb2
 from mesh.vision.v1 import vision_service_pb2 as pb
 from pydantic import BaseModel, Field
 
+from gateway.bridge.answers import renamed
 from gateway.bridge.dialects import caption_queue_jobs, fastapi, hardware
 from gateway.bridge.dialects.caption_queue_jobs import PROMPT, SENDABLE
 from gateway.bridge.exchange import Ask, Conversation, Dialect, Request, Response, Route
@@ -141,10 +142,7 @@ def caption(request: Request) -> Conversation:
 
 def refuse(error: MeshError) -> Response:
     """Tell of an error in the words of the caption queue's requests."""
-    told = str(error)
-    for ours, theirs in _FIELDS.items():
-        told = told.replace(ours, theirs)
-    return fastapi.refuse(error, told)
+    return fastapi.refuse(error, renamed(str(error), _FIELDS))
 
 
 def _beside(model: type[fastapi.Model], request: Request) -> fastapi.Model:

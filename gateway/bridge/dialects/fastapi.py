@@ -9,11 +9,12 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gateway.bridge.answers import json_response, retry_header, status_of
 from gateway.bridge.exchange import Request, Response
+from services.chassis import limits
 from services.chassis.errors import Exhausted, InvalidInput, MeshError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-MaxTokens = Annotated[int, Field(ge=1, le=32_768)]
+MaxTokens = Annotated[int, Field(ge=1, le=limits.ANSWER_TOKENS)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 TopP = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 

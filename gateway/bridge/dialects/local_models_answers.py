@@ -8,6 +8,7 @@ from typing import Any, Final
 from mesh.audio.v1 import audio_service_pb2 as audio_pb
 from mesh.jobs.v1 import session_pb2, session_service_pb2
 
+from gateway.bridge.answers import renamed
 from gateway.bridge.dialects.local_models_analysis import final_result
 from gateway.bridge.session import Close, Code, Say
 from services.chassis import errors
@@ -70,10 +71,7 @@ def warning(message: str) -> Say:
 
 def error(wrong: errors.MeshError) -> Say:
     """Tell why a session is over, or was none."""
-    message = str(wrong)
-    for ours, theirs in _FIELDS.items():
-        message = message.replace(ours, theirs)
-    return _newest("error", code=wrong.code, message=message)
+    return _newest("error", code=wrong.code, message=renamed(str(wrong), _FIELDS))
 
 
 def close_after(wrong: errors.MeshError) -> Close | None:

@@ -2,7 +2,6 @@
 JSON in a text or a binary message, or audio as it is. It holds no session.
 """
 
-import binascii
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -160,7 +159,7 @@ def of_config(sent: dict[str, Any]) -> Opening:
 def _chunk(data: Any) -> Audio:
     try:
         return Audio(pybase64.b64decode(data, validate=True))
-    except (binascii.Error, ValueError, TypeError):
+    except (ValueError, TypeError):
         raise InvalidInput.field(
             "data_b64", "is no base64, and its audio is left out", remedy="send plain base64"
         ) from None

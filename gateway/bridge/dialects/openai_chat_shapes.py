@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from pydantic_core import from_json
 
 from gateway.bridge.dialects import openai_errors as wrong
-from services.chassis import errors
+from services.chassis import errors, limits
 
-MOST_TOKENS: Final = 32_768
 _INT32: Final = 2**31
 _NOTHING: Final[dict[str, tuple[Any, ...]]] = {
     "n": (1,),
@@ -34,7 +33,7 @@ _ASIDE: Final = frozenset(
 )
 """What changes no answer."""
 
-Tokens = Annotated[int, Field(ge=1, le=MOST_TOKENS)]
+Tokens = Annotated[int, Field(ge=1, le=limits.ANSWER_TOKENS)]
 
 
 class ImageUrl(wrong.Shape):

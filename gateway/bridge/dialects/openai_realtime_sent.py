@@ -1,6 +1,5 @@
 """The events that a client of OpenAI's realtime transcription sends."""
 
-import binascii
 import json
 from typing import Annotated, Literal
 
@@ -50,7 +49,7 @@ def decoded(audio: str) -> bytes:
     """Read the audio of an event. Raises `InvalidInput`."""
     try:
         return pybase64.b64decode(audio, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise errors.InvalidInput.field("audio", "is no base64", code="INVALID_VALUE") from None
 
 

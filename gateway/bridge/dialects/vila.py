@@ -6,7 +6,6 @@ A frame that cannot be read is passed over, and a watch that breaks is taken up 
 the client is told of neither, as its original told it of nothing.
 """
 
-import binascii
 import json
 import math
 import re
@@ -15,12 +14,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import pybase64
 from mesh.types.v1 import chat_pb2, image_pb2
 from mesh.vision.v1 import watch_pb2 as pb
 from pydantic_core import from_json
 
+from gateway.bridge.pictures import decoded
 from gateway.bridge.session import Action, Converse, Feed, Leave, Say, Session, Socket
+from services.chassis import limits
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import MeshError
 
@@ -28,8 +28,6 @@ PATHS: Final = ("/", "/vila")
 PROMPT: Final = "What is the most interesting aspect in this series of images?"
 WINDOW: Final = 5
 SAMPLING: Final = chat_pb2.Sampling(max_tokens=48, temperature=0.7, top_p=0.95)
-FRAME_BYTES: Final = 8 * 1024 * 1024
-"""The largest frame that the room takes."""
 IDLE_SECONDS: Final = 60.0
 """Without a frame for so long, the watch ends and its place is free for others."""
 RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -195,7 +193,7 @@ def _frame_from(message: str | bytes, came: datetime) -> image_pb2.Image | None:
         frame = _frame_from_json(message, 0)
     else:
         frame = image_pb2.Image(data=message)
-    if frame is None or len(frame.data) > FRAME_BYTES:
+    if frame is None or len(frame.data) > limits.FRAME_BYTES:
         return None
     if not frame.HasField("capture_time"):
         # It may wait here until it is wanted.
@@ -210,9 +208,9 @@ def _frame_from_text(text: str, depth: int = 0) -> image_pb2.Image | None:
     if text.lstrip()[:1] == "{":
         return _frame_from_json(text, depth)
     try:
-        data = pybase64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        data = _decoded_lines(text)
+        data = decoded(text)
+    except ValueError:
+        return None
     return image_pb2.Image(data=data) if data else None
 
 
@@ -230,10 +228,3 @@ def _frame_from_json(text: str | bytes, depth: int) -> image_pb2.Image | None:
     if image and isinstance(taken, int | float) and math.isfinite(taken) and 0 < taken < _LATEST:
         image.capture_time.FromMicroseconds(round(taken * 1e6))
     return image
-
-
-def _decoded_lines(text: str) -> bytes:
-    try:
-        return pybase64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        return b""

@@ -9,7 +9,7 @@ from uuid import UUID
 from mesh.jobs.v1 import job_pb2
 from mesh.jobs.v1 import job_service_pb2 as pb
 
-from gateway.bridge.answers import json_response, retry_header, status_of
+from gateway.bridge.answers import json_response, renamed, retry_header, status_of
 from gateway.bridge.dialects import vlm_node_shapes as shapes
 from gateway.bridge.dialects import vlm_node_wire as wire
 from gateway.bridge.exchange import (
@@ -75,7 +75,7 @@ def refuse(error: errors.MeshError, word: str = "") -> Response:
     if isinstance(error, errors.NotFound):
         return _text(404, "Job not found")
     status = status_of(error)
-    told = wire.fields_renamed(str(error))
+    told = renamed(str(error), wire.FIELDS)
     if status == 400:
         return _text(status, "\n".join(filter(None, (wire.WORDS.get(error.code), told))))
     return _text(status, f"{word}: {told}" if word else told, retry_header(error))

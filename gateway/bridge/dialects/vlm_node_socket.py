@@ -32,7 +32,6 @@ WAITING: Final = 4
 """How many batches wait while one is answered."""
 REFUSED: Final = 1_000
 """How many dropped batches are remembered, each of which will be told."""
-MOST_TOKENS: Final = 32_768
 DROPPED: Final = errors.Exhausted(
     "newer pictures came before these could be looked at", remedy="send fewer at once"
 )
@@ -198,7 +197,7 @@ def socket(*, batch: int, clock: Clock | None = None) -> Socket:
 def _tokens(text: str) -> int:
     try:
         # What is below one stands for no limit of the client's.
-        return min(max(int(text or 0), 0), MOST_TOKENS)
+        return min(max(int(text or 0), 0), limits.ANSWER_TOKENS)
     except ValueError:
         raise errors.InvalidInput.field(
             "num_predict", "is no whole number", remedy="send how many tokens to write at most"

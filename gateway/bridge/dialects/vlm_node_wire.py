@@ -98,14 +98,7 @@ def listing_of(page: Page) -> service_pb.ListJobsRequest | None:
     return service_pb.ListJobsRequest(skip=page.offset, type=kind, state=state)
 
 
-def fields_renamed(text: str) -> str:
-    """Name the fields in a room's message as vlm-node's clients know them."""
-    for ours, theirs in _FIELDS.items():
-        text = text.replace(ours, theirs)
-    return text
-
-
-_FIELDS: Final = {
+FIELDS: Final = {
     f"input.{TIMING}.image_prompt": "input.vlm_prompt",
     f"input.{TIMING}.task": "input.prompt",
     f"input.{VLM_ONLY}.prompt": "input.vlm_prompt",
@@ -124,6 +117,7 @@ _FIELDS: Final = {
     "webhook.url": "input.webhook_url",
     "client_data:": "query and input, but for the pictures:",
 }
+"""What vlm-node's clients call the fields that a room's message names."""
 
 
 def _json(body: bytes) -> Any:

@@ -4,7 +4,6 @@ until a minute before its end. None is ever told: not in an error, not in a log,
 
 import asyncio
 import base64
-import binascii
 import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -138,7 +137,7 @@ class Tokens:
             payload = token.split(".")[1]
             padded = payload + "=" * (-len(payload) % 4)
             return float(json.loads(base64.urlsafe_b64decode(padded))["exp"])
-        except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
+        except (IndexError, KeyError, TypeError, ValueError):
             return 0.0
 
     def _now(self) -> float:

@@ -7,7 +7,7 @@ from mesh.vision.v1 import watch_pb2 as pb
 
 from gateway.bridge.dialects import vila
 from gateway.bridge.session import Converse, Feed, Leave, Say
-from services.chassis import errors
+from services.chassis import errors, limits
 from tests.doubles.machines import HandClock
 
 JPEG = b"\xff\xd8\xff\xe0 pixels"
@@ -150,7 +150,7 @@ def test_the_time_of_a_frame_is_told_or_else_that_at_which_it_came(session, cloc
         "[" * 100_000,
         "data:,",
         "é",
-        base64.b64encode(bytes(vila.FRAME_BYTES + 1)).decode(),
+        base64.b64encode(bytes(limits.FRAME_BYTES + 1)).decode(),
     ],
 )
 def test_what_is_no_frame_is_passed_over(session, text):
