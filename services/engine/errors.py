@@ -110,6 +110,17 @@ def told_plainly() -> Iterator[None]:
         raise not_the_protocol() from cause
 
 
+@contextmanager
+def as_unavailable() -> Iterator[None]:
+    """Raise whatever fails in a block as `Unavailable`."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except MeshError as failed:
+        raise Unavailable(str(failed), retry_after=failed.retry_after) from failed
+
+
 def cut_short() -> Unavailable:
     """The error of an answer that ends before it is whole."""
     return Unavailable("the engine broke off its answer", retry_after=_SOON)

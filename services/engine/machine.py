@@ -49,8 +49,6 @@ class Load:
     """Requests that wait inside it."""
     cache_usage: float | None = None
     """The share of its key-value cache that is in use, from 0 to 1."""
-    prefix_hits: float | None = None
-    """The share of all prompt tokens so far that came from its cache, from 0 to 1."""
     memory_bytes: int | None = None
     """What its model holds of memory, that of a device included."""
     device_memory_bytes: int | None = None

@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any, Final, Self
 
-from services.chassis.errors import MeshError, Unavailable
+from services.chassis.errors import Unavailable
 from services.engine.domain import Answer, Delta, Message, ModelInfo, Sampling
-from services.engine.errors import cut_short
+from services.engine.errors import as_unavailable, cut_short
 from services.engine.findings import Findings
 from services.engine.http import Http
 from services.engine.machine import Capabilities, Load, Released
@@ -112,12 +112,8 @@ class OllamaEngine:
 
     async def check(self) -> None:
         """Raise `Unavailable` unless the model is there; loading it is a matter of seconds."""
-        try:
+        with as_unavailable():
             await self._present()
-        except Unavailable:
-            raise
-        except MeshError as failed:
-            raise Unavailable(str(failed), retry_after=failed.retry_after) from failed
 
     async def capabilities(self) -> Capabilities:
         """Tell what the model takes."""

@@ -14,7 +14,7 @@ from services.engine.domain import Answer, Delta, Message, Picture, Sampling, Te
 from services.engine.errors import not_the_protocol, stream_failure
 from services.engine.machine import Capabilities, EngineKind, Load
 from services.engine.ports import JsonSchema
-from services.engine.reading import Bytes, Count, finish_reason, read
+from services.engine.reading import Bytes, Count, Version, finish_reason, read
 
 _SCHEMAS_SINCE: Final = (0, 5)
 """Older versions take no schema but the word `json`."""
@@ -41,10 +41,6 @@ class _Tagged(BaseModel):
 
 class _Tags(BaseModel):
     models: list[_Tagged] = []
-
-
-class _Version(BaseModel):
-    version: str = Field(default="", max_length=100)
 
 
 class _Shown(BaseModel):
@@ -141,7 +137,7 @@ def read_tags(body: bytes) -> list[str]:
 
 def read_capabilities(version: bytes, shown: bytes) -> Capabilities:
     """Read what the server and its model say of themselves."""
-    said = read(_Version, version).version
+    said = read(Version, version).version
     can = read(_Shown, shown).capabilities
     return Capabilities(
         EngineKind.OLLAMA,

@@ -9,9 +9,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Final, Self
 
-from services.chassis.errors import MeshError, Unavailable
 from services.engine.domain import Answer, Delta, Message, ModelInfo, Sampling
-from services.engine.errors import cut_short
+from services.engine.errors import as_unavailable, cut_short
 from services.engine.findings import Findings
 from services.engine.http import Http
 from services.engine.machine import Capabilities, Load, Released
@@ -106,12 +105,8 @@ class OpenAIEngine:
 
     async def check(self) -> None:
         """Raise `Unavailable` unless the engine lists its models."""
-        try:
+        with as_unavailable():
             await self.model()
-        except Unavailable:
-            raise
-        except MeshError as failed:
-            raise Unavailable(str(failed), retry_after=failed.retry_after) from failed
 
     async def capabilities(self) -> Capabilities:
         """Tell what the engine takes."""

@@ -11,13 +11,9 @@ from services.chassis.errors import MeshError
 from services.engine import metrics
 from services.engine.http import Http
 from services.engine.machine import Capabilities, EngineKind, Load, Released
-from services.engine.reading import read
+from services.engine.reading import Version, read
 
 _Slots = Annotated[int, Field(ge=1, le=4_096)]
-
-
-class _Version(BaseModel):
-    version: str = Field(default="", max_length=100)
 
 
 class _Modalities(BaseModel):
@@ -33,10 +29,6 @@ class _Props(BaseModel):
 class _Tokens(BaseModel):
     tokens: list[int]
 
-    @property
-    def number(self) -> int:
-        return len(self.tokens)
-
 
 class _Outcome(BaseModel):
     success: bool = False
@@ -46,7 +38,7 @@ async def find(http: Http, root: str, owner: str) -> Capabilities:
     """Ask the server at `root` what it takes; `owner` is what its list of models says it is."""
     match owner:
         case "vllm":
-            version = _read(_Version, await _ask(http, f"{root}/version")).version
+            version = _read(Version, await _ask(http, f"{root}/version")).version
             # Its limits on pictures and clips stand in its refusals alone.
             return Capabilities(EngineKind.VLLM, version, clips=None, schema=True, likelihoods=True)
         case "llamacpp":
@@ -76,7 +68,7 @@ async def count_tokens(
         case _:
             return None
     said = await _ask(http, f"{root}/tokenize", post=True, body=question)
-    return None if said is None else read(_Tokens, said).number
+    return None if said is None else len(read(_Tokens, said).tokens)
 
 
 async def load(http: Http, root: str, kind: EngineKind) -> Load:

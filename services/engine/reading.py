@@ -15,6 +15,13 @@ Count = Annotated[int, Field(ge=0, le=_INT32_MAX)]
 Bytes = Annotated[int, Field(ge=0, le=2**53)]
 """A size, which the contract holds in a double."""
 
+
+class Version(BaseModel):
+    """What a server says of its version."""
+
+    version: str = Field(default="", max_length=100)
+
+
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 

@@ -92,16 +92,11 @@ class Program:
                     f"vllm:num_requests_running{labels} {float(self.running)}",
                     f"vllm:num_requests_waiting{labels} 0.0",
                     f"vllm:kv_cache_usage_perc{labels} 0.25",
-                    "# TYPE vllm:prefix_cache_queries counter",
-                    f"vllm:prefix_cache_queries_total{labels} 8.0",
-                    f"vllm:prefix_cache_hits_total{labels} 2.0",
                 ]
             case "llamacpp":
                 lines = [
                     f"llamacpp:requests_processing {self.running}",
                     "llamacpp:requests_deferred 0",
-                    "llamacpp:prompt_tokens_total 6",
-                    "llamacpp:prompt_tokens_cached_total 2",
                 ]
             case _:
                 raise web.HTTPNotFound

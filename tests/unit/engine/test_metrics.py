@@ -11,15 +11,13 @@ vllm:num_requests_running{engine="1",model_name="m"} 2.0
 vllm:num_requests_waiting{engine="0",model_name="m"} 7.0
 vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.5
 vllm:kv_cache_usage_perc{engine="1",model_name="m"} 0.25
-vllm:prefix_cache_queries_total{engine="0",model_name="m"} 200.0
-vllm:prefix_cache_hits_total{engine="0",model_name="m"} 50.0
 vllm:e2e_request_latency_seconds_bucket{engine="0",le="0.3",model_name="m"} 1.0
 """
 
 
 def test_vllm_tells_of_all_its_replicas() -> None:
     load = metrics.read(EngineKind.VLLM, VLLM)
-    assert load == Load(running=5, waiting=7, cache_usage=0.375, prefix_hits=0.25)
+    assert load == Load(running=5, waiting=7, cache_usage=0.375)
 
 
 def test_an_older_vllm_calls_its_cache_otherwise() -> None:
@@ -27,13 +25,10 @@ def test_an_older_vllm_calls_its_cache_otherwise() -> None:
     assert load == Load(cache_usage=0.5)
 
 
-def test_llama_tells_what_it_read_and_what_it_computed() -> None:
-    body = (
-        b"llamacpp:requests_processing 1\nllamacpp:requests_deferred 4\n"
-        b"llamacpp:prompt_tokens_total 30\nllamacpp:prompt_tokens_cached_total 10\n"
-    )
+def test_llama_tells_what_it_works_on_and_what_waits() -> None:
+    body = b"llamacpp:requests_processing 1\nllamacpp:requests_deferred 4\n"
     load = metrics.read(EngineKind.LLAMA_CPP, body)
-    assert load == Load(running=1, waiting=4, prefix_hits=0.25)
+    assert load == Load(running=1, waiting=4)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +42,6 @@ def test_llama_tells_what_it_read_and_what_it_computed() -> None:
         b"vllm:num_requests_running NaN\n",
         b"vllm:num_requests_running -4\n",
         b"vllm:num_requests_running +Inf\n",
-        b"vllm:prefix_cache_queries_total 0\nvllm:prefix_cache_hits_total 0\n",
     ],
 )
 def test_what_is_no_measure_tells_nothing(body: bytes | None) -> None:
