@@ -65,22 +65,9 @@ def _json(transcript: transcript_pb2.Transcript) -> str:
     return MessageToJson(transcript, preserving_proto_field_name=True) + "\n"
 
 
-def _srt(transcript: transcript_pb2.Transcript) -> str:
-    return subtitles.srt(map(_cue, transcript.segments))
-
-
-def _vtt(transcript: transcript_pb2.Transcript) -> str:
-    return subtitles.vtt(map(_cue, transcript.segments))
-
-
-def _cue(segment: transcript_pb2.Segment) -> subtitles.Cue:
-    start, end = segment.start_offset.ToMilliseconds(), segment.end_offset.ToMilliseconds()
-    return subtitles.Cue(start / 1_000, end / 1_000, segment.text, segment.speaker)
-
-
 FORMATS: Final[dict[str, Callable[[transcript_pb2.Transcript], str]]] = {
     "text": _text,
     "json": _json,
-    "srt": _srt,
-    "vtt": _vtt,
+    "srt": subtitles.srt,
+    "vtt": subtitles.vtt,
 }

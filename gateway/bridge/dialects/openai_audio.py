@@ -23,6 +23,7 @@ from gateway.bridge.dialects import openai_transcript as transcript
 from gateway.bridge.dialects.openai_growing import Growing
 from gateway.bridge.exchange import Ask, Conversation, Events, Request, Response
 from services.chassis import errors
+from services.dialects import subtitles
 
 CHUNK_BYTES: Final = 256 * 1024
 _HINTS: Final = 64
@@ -155,9 +156,9 @@ def _written(asked: Transcribing, told: transcript_pb2.Transcript) -> Response:
         case "text":
             return _text(f"{told.text}\n")
         case "srt":
-            return _text(transcript.srt(told))
+            return _text(subtitles.srt(told))
         case "vtt":
-            return _text(transcript.vtt(told), "text/vtt")
+            return _text(subtitles.vtt(told), "text/vtt")
 
 
 def _text(text: str, kind: str = "text/plain") -> Response:

@@ -1,4 +1,4 @@
-"""A transcript in the words of OpenAI's clients: plain, with its times, or as subtitles."""
+"""A transcript in the words of OpenAI's clients: plain, or with its times."""
 
 import math
 import zlib
@@ -7,8 +7,6 @@ from typing import Literal
 from google.protobuf.duration_pb2 import Duration
 from mesh.types.v1 import transcript_pb2 as pb
 from pydantic import BaseModel
-
-from services.dialects import subtitles
 
 
 class Usage(BaseModel):
@@ -132,16 +130,6 @@ def spoken(transcript: pb.Transcript) -> list[SpokenSegment]:
     ]
 
 
-def srt(transcript: pb.Transcript) -> str:
-    """Write SubRip."""
-    return subtitles.srt(map(_cue, transcript.segments))
-
-
-def vtt(transcript: pb.Transcript) -> str:
-    """Write WebVTT."""
-    return subtitles.vtt(map(_cue, transcript.segments))
-
-
 def usage(duration: Duration) -> Usage:
     """Write what so much audio cost."""
     return Usage(seconds=seconds(duration))
@@ -175,9 +163,3 @@ def _segment(place: int, segment: pb.Segment) -> Segment:
 
 def _word(word: pb.Word) -> Word:
     return Word(word=word.text, start=seconds(word.start_offset), end=seconds(word.end_offset))
-
-
-def _cue(segment: pb.Segment) -> subtitles.Cue:
-    return subtitles.Cue(
-        seconds(segment.start_offset), seconds(segment.end_offset), segment.text, segment.speaker
-    )
