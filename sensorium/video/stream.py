@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from sensorium.edge import wait_seconds
 from sensorium.errors import Trouble
 from sensorium.video import capture
 from sensorium.video.capture import Camera, Frame, Look, Source
 
 _log = logging.getLogger(__name__)
 
-RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STOP_SECONDS: Final = 5.0
 
 Callback = Callable[[str], Any]
@@ -125,7 +125,7 @@ class VideoStream:
             if not stop.is_set():
                 why = problem or "it ended"
                 _log.warning("the video broke off and is opened again: %s", why)
-            wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+            wait = wait_seconds(None, failures)
             failures += 1
             stop.wait(wait * random.uniform(0.8, 1.2))  # noqa: S311 - it guards nothing
 

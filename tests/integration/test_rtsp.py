@@ -8,8 +8,8 @@ import pytest
 from mesh.vision.v1.watch_pb2 import WatchSettings
 from PIL import Image
 
-from sensorium import watching
-from sensorium.video import VideoStream, capture, stream
+from sensorium import edge, watching
+from sensorium.video import VideoStream, capture
 from tests.doubles import rtsp
 from tests.doubles.watching import watching as watching_room
 
@@ -18,7 +18,7 @@ SECONDS = 30
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(stream, "RETRY_SECONDS", (0.05,))
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.05,))
 
 
 @pytest.mark.parametrize("codec", rtsp.PAYLOADS)

@@ -9,8 +9,9 @@ import av.error
 import pytest
 from PIL import Image
 
+from sensorium import edge
 from sensorium.errors import Trouble
-from sensorium.video import Camera, Frame, Look, VideoStream, capture, stream
+from sensorium.video import Camera, Frame, Look, VideoStream, capture
 from tests.doubles.videos import video
 
 LIVE = Look(fps=1000, resolution=(32, 32))
@@ -28,7 +29,7 @@ def camera(monkeypatch):
     """A camera that shows what a test pushes, and breaks when it is told to."""
     made = FakeCamera()
     monkeypatch.setattr(capture, "frames", made.frames)
-    monkeypatch.setattr(stream, "RETRY_SECONDS", (0.0,))
+    monkeypatch.setattr(edge, "RETRY_SECONDS", (0.0,))
     yield made
     made.end()
 
