@@ -192,10 +192,10 @@ class _Taking:
         return in_order(named(taken, path))
 
     async def video(self, video: Video | None, path: str) -> Video:
-        if video is None:
-            raise _nothing(f"{path}.video", "a video", "NO_VIDEO")
-        # What it is is found out by the worker, in a process that may choke on it.
         empty = _nothing(f"{path}.video", "a video", "NO_VIDEO")
+        if video is None:
+            raise empty
+        # What it is is found out by the worker, in a process that may choke on it.
         key, uri = await self._unread(video.blob, video.uri, f"{path}.video", empty)
         return replace(video, blob=key, uri=uri)
 

@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -63,7 +63,6 @@ class Worker:
         *,
         name: str,
         clock: Clock,
-        chance: Callable[[], float] = random.random,
     ) -> None:
         self._queue = queue
         self._peers = peers
@@ -79,7 +78,7 @@ class Worker:
         self._attempts: dict[Attempt, asyncio.Task[None]] = {}
         self._working = 0
         self._throttle = Throttle(config.concurrency, clock)
-        self._judge = verdict.Judge(config, clock, chance, self._throttle.refused)
+        self._judge = verdict.Judge(config, clock, random.random, self._throttle.refused)
         self._stopping = False
 
     @asynccontextmanager

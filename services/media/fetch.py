@@ -9,7 +9,6 @@ import asyncio
 import socket
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
@@ -59,12 +58,7 @@ class Fetcher:
         self._session = self._guard.session(timeout=timeout, connections=_CONNECTIONS)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failed: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
         await self._session.close()
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
@@ -49,12 +48,7 @@ class HttpReceiver:
         self._session = self._guard.session(timeout=timeout, connections=self._connections)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failed: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close every connection."""
         await self._session.close()
 
