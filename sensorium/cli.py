@@ -23,7 +23,8 @@ from sensorium.console import Screen
 from sensorium.demo.story import show
 from sensorium.edge import Edge
 from sensorium.errors import Trouble
-from sensorium.launcher import mesh, profile
+from sensorium.launcher import mesh, profiles
+from sensorium.launcher.profiles.local import LANGUAGES
 from sensorium.video import VideoStream
 from sensorium.weights.commands import models
 
@@ -53,7 +54,7 @@ _port = click.option(
     help="The port of the edge, for REST, gRPC and WebSockets. 0 takes a free one.",
 )  # fmt: skip
 _language = click.option(
-    "--language", type=click.Choice(list(profile.LANGUAGES)), default="1.5b", show_default=True,
+    "--language", type=click.Choice(list(LANGUAGES)), default="1.5b", show_default=True,
     help="The size of the local language model.",
 )  # fmt: skip
 _data = click.option(
@@ -69,29 +70,40 @@ _data = click.option(
 )  # fmt: skip
 @_language
 @click.option(
-    "--profile", "profile_name", type=click.Choice(profile.NAMES), default="local",
+    "--profile", "profile_name", type=click.Choice(profiles.NAMES), default="local",
     show_default=True, help="Which engines and models to run.",
 )  # fmt: skip
 @_data
 def up(port: int, host: str, language: str, profile_name: str, data: Path | None) -> None:
-    """Run the whole mesh on this machine until Ctrl-C.
+    r"""Run the whole mesh on this machine until Ctrl-C.
 
-    Engines that run already are used instead of local ones when VISION_ENGINE_URL (with
-    VISION_MODEL) or REASONING_ENGINE_URL (with REASONING_MODEL) name them. The profile ollama asks
-    the Ollama at OLLAMA_HOST for VLM_MODEL and LLM_MODEL.
+    \b
+    local   Small models from the package registry. The vision model knows
+            drawn shop aisles alone.
+    cpu     llama.cpp on your GGUF files: VISION_GGUF with VISION_MMPROJ, and
+            REASONING_GGUF; left out, the first does both. Tokens of one
+            conversation: VISION_CONTEXT, REASONING_CONTEXT (8192).
+    gpu     vLLM, of this Python or of VLLM_PYTHON, with VISION_MODEL and
+            REASONING_MODEL: folders, or names at a hub. One name in both is
+            one server. Cards: VISION_DEVICES, REASONING_DEVICES. Any option
+            of vLLM: VISION_VLLM_ARGS, REASONING_VLLM_ARGS.
+    ollama  VLM_MODEL and LLM_MODEL of the Ollama at OLLAMA_HOST.
+
+    With every profile, speech is AUDIO_MODEL (whisper-base, or a folder), and a room whose
+    VISION_ENGINE_URL (with VISION_MODEL) or REASONING_ENGINE_URL (with REASONING_MODEL) is set
+    asks the engine that runs there.
     """
-    options = mesh.Options(host, port, language, profile_name, data)
     screen = Screen()
-    mesh.prepare(options, screen)
-    asyncio.run(_until_told(_up(options, screen)))
-
-
-async def _up(options: mesh.Options, screen: Screen) -> None:
     screen.tell("Starting the mesh ...")
-    async with mesh.running(options, screen) as running:
+    prepared = mesh.prepare(mesh.Options(host, port, language, profile_name, data), screen)
+    asyncio.run(_until_told(_up(prepared, screen)))
+
+
+async def _up(prepared: mesh.Prepared, screen: Screen) -> None:
+    async with mesh.running(prepared, screen) as running:
         screen.console.print(_addresses(running))
-        if not profile.is_elsewhere("vision", options.profile):
-            screen.tell(profile.NOTICE, "bold yellow")
+        for notice in running.notices:
+            screen.tell(notice, "bold yellow")
         screen.tell(f"The mesh is ready in {running.seconds:.1f} s. Ctrl-C stops it.", "bold green")
         await asyncio.Event().wait()
 
@@ -121,11 +133,10 @@ def _addresses(running: mesh.Mesh) -> Table:
 @click.option("--url", help="Use the mesh that runs at this address instead of starting one.")
 def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
     """Run the main job on the whole mesh, with the truth beside the answers."""
-    options = mesh.Options(port=port, language=language, data=data)
     screen = Screen(least=logging.WARNING)
-    if url is None:
-        mesh.prepare(options, screen)
-    if not asyncio.run(_until_told(show(options, url, screen))):
+    options = mesh.Options(port=port, language=language, data=data)
+    on = url or mesh.prepare(options, screen)
+    if not asyncio.run(_until_told(show(on, screen))):
         sys.exit(INTERRUPTED)
 
 

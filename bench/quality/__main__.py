@@ -29,7 +29,7 @@ from bench.quality.dialogues import run as dialogues
 from bench.quality.dialogues.scripts import MINUTES
 from bench.quality.minds import Mind
 from bench.quality.sequences import Level
-from sensorium.launcher import profile
+from sensorium.launcher.profiles.local import LANGUAGES
 from sensorium.weights import store
 from services.engine.openai import OpenAIEngine
 from services.engine.ports import Engine
@@ -47,7 +47,7 @@ def _options() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--of", nargs="+", default=tuple(RUNS), choices=tuple(RUNS))
-    parser.add_argument("--model", default="1.5b", choices=(*profile.LANGUAGES, "none"))
+    parser.add_argument("--model", default="1.5b", choices=(*LANGUAGES, "none"))
     parser.add_argument("--engine", help="the base of an engine's API, in place of --model")
     parser.add_argument("--name", default="", help="the model to ask the engine for")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
@@ -95,7 +95,7 @@ async def _language(options: argparse.Namespace) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         url = options.engine
         if url is None:
-            model = await asyncio.to_thread(store.ensure, profile.LANGUAGES[options.model])
+            model = await asyncio.to_thread(store.ensure, LANGUAGES[options.model])
             running = parts.language(model / "model.gguf", f"qwen2.5-coder-{options.model}")
             url = f"http://{(await stack.enter_async_context(running)).at}/v1"
         yield await stack.enter_async_context(OpenAIEngine(url, model=options.name))

@@ -14,21 +14,23 @@ from sensorium.console import Screen
 from sensorium.demo import samples
 from sensorium.demo.wire import Json, Wire, connected, timing_job
 from sensorium.errors import Trouble
-from sensorium.launcher import mesh, profile
+from sensorium.launcher import mesh
 
 FRAMES_OFF: Final = 1
 """How far a found start or end may be from the truth."""
 
 
-async def show(options: mesh.Options, url: str | None, screen: Screen) -> None:
-    """Tell the story on a mesh that runs, or on one started for it and stopped after it."""
+async def show(on: str | mesh.Prepared, screen: Screen) -> None:
+    """Tell the story on the mesh at an address, or on one started for it and stopped after it."""
     async with AsyncExitStack() as stack:
-        if url is None:
+        if isinstance(on, str):
+            url = on
+        else:
             screen.tell("Starting the mesh ...", "bold")
-            running = await stack.enter_async_context(mesh.running(options, screen))
+            running = await stack.enter_async_context(mesh.running(on, screen))
             screen.tell(f"The mesh is ready in {running.seconds:.1f} s at {running.url}.", "bold")
-            if not profile.is_elsewhere("vision"):
-                screen.tell(profile.NOTICE, "bold yellow")
+            for notice in running.notices:
+                screen.tell(notice, "bold yellow")
             url = running.url
         wire = await stack.enter_async_context(connected(url))
         await _task(wire, samples.task(), screen)

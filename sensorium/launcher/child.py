@@ -1,13 +1,17 @@
 """One supervised process: started tied to the launcher in a group of its own, asked until it is
-ready, its lines passed on, and stopped for certain. It does not decide whether to start it again.
+ready, its lines passed on or kept, and stopped for certain. It does not decide whether to start it
+again.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
+import textwrap
 from collections import deque
-from typing import Final
+from logging.handlers import RotatingFileHandler
+from typing import Any, Final
 
 from sensorium import tether
 from sensorium.errors import Trouble
@@ -19,6 +23,11 @@ LINE_BYTES: Final = 1 << 20
 """A longer line is cut."""
 PROBE_SECONDS: Final = 0.1
 """The pause between two questions whether it is ready."""
+PATIENCE_SECONDS: Final = 15.0
+"""How often is told how far one is that takes its time to be ready."""
+PROGRESS_SIGNS: Final = 120
+LOG_BYTES: Final = 8 << 20
+"""How big a file of its lines becomes; the one before is kept too."""
 STOP_SECONDS: Final = 8.0
 """How long it may take to end by itself."""
 
@@ -33,6 +42,9 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[int] | None = None
+        self._log = program.log and RotatingFileHandler(
+            program.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8", delay=True
+        )
 
     @property
     def pid(self) -> int | None:
@@ -72,13 +84,28 @@ class Child:
                 raise await self._death(code)
             return
         asking = asyncio.create_task(self._ask())
+        begun = asyncio.get_running_loop().time()
         try:
-            await asyncio.wait((ending, asking), return_when=asyncio.FIRST_COMPLETED)
+            done: set[asyncio.Task[Any]] = set()
+            while not done:
+                done, _ = await asyncio.wait(
+                    (ending, asking),
+                    timeout=PATIENCE_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if not done:
+                    self._tell_progress(asyncio.get_running_loop().time() - begun)
             if not asking.done():
                 raise await self._death(ending.result())
         finally:
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
+
+    def _tell_progress(self, seconds: float) -> None:
+        # What is shown need not be said again.
+        kept = self._tail[-1] if self._log and self._tail else ""
+        said = textwrap.shorten(f"not ready after {seconds:.0f} s. {kept}", PROGRESS_SIGNS)
+        self._voice.told(self.program.name, said)
 
     async def _ask(self) -> None:
         while True:
@@ -104,7 +131,8 @@ class Child:
         said = "".join(f"\n    {line}" for line in self._tail)
         hint = f"\n  {self.program.hint}" if self.program.hint else ""
         last = f"; its last words:{said}" if said else " without a word"
-        return Trouble(f"{self.program.name} {what}{last}{hint}")
+        log = f"\n  All that it said is in {self.program.log}" if self.program.log else ""
+        return Trouble(f"{self.program.name} {what}{last}{log}{hint}")
 
     async def stop(self) -> None:
         """End the process and everything it started: asked first, forced after a bounded wait."""
@@ -122,6 +150,8 @@ class Child:
             # Whoever holds the pipe open now is not ours.
             await asyncio.wait((self._reading,), timeout=1)
             self._reading.cancel()
+        if self._log:
+            self._log.close()
         self._process = None
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -134,9 +164,16 @@ class Child:
                 continue
             if not line:
                 return
-            if text := line.decode(errors="replace").strip():
+            # A bar of progress is written over and over on one line.
+            if text := line.decode(errors="replace").strip().rpartition("\r")[2]:
                 self._tail.append(text)
-                self._voice.heard(self.program.name, text)
+                self._keep(text)
+
+    def _keep(self, line: str) -> None:
+        if self._log:
+            self._log.emit(logging.makeLogRecord({"msg": line}))
+        else:
+            self._voice.heard(self.program.name, line)
 
 
 async def _end(process: asyncio.subprocess.Process) -> int:

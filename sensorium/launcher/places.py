@@ -23,6 +23,16 @@ def data() -> Path:
     return Path(home).expanduser() / "sensorium"
 
 
+def logs(data: Path) -> Path:
+    """The folder, in that of what lasts, of what programs say; only this user may look into it."""
+    folder = data / "logs"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as failed:
+        raise Trouble(f"the folder {folder} cannot be made: {failed.strerror}") from None
+    return folder
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold a data folder for a block. Raises `Trouble` while another mesh does."""

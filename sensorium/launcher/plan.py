@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from sensorium.errors import Trouble
 from sensorium.launcher import ports, probes
 from sensorium.launcher.database import NAME as POSTGRES
 from sensorium.launcher.database import Database
-from sensorium.launcher.profile import Engine, speech
+from sensorium.launcher.engine import Engine
 from sensorium.launcher.program import Program
 from services.chassis import names
 
@@ -45,25 +44,27 @@ class Inside:
     """The folder of uploaded and fetched media."""
     webhook_keys: str = field(repr=False)
     """From which webhooks are signed."""
+    logs: Path
+    """The folder of what engines say."""
     run: Path
     """A folder that is gone when the mesh is."""
     ports: Iterator[int]
 
 
 def plan(
-    inside: Inside, engines: tuple[Engine, ...], elsewhere: Mapping[str, str] = MappingProxyType({})
+    inside: Inside, engines: tuple[Engine, ...], told: Mapping[str, Mapping[str, str]]
 ) -> tuple[Program, ...]:
-    """Every process of the mesh. Of engines `elsewhere` the rooms that ask them are told so."""
+    """Every process of the mesh. Each room is `told` its variables besides those of its place."""
     rooms = {room: _loopback(inside.ports) for room in HEALTH}
     bridge = _loopback(inside.ports)
-    urls = {engine.room: next(inside.ports) for engine in engines}
+    asked = {engine.name: next(inside.ports) for engine in engines}
     targets = {f"JOBS_{room.upper()}_TARGET": at for room, at in rooms.items()}
     database = {"JOBS_DATABASE_URL": inside.database.url}
     stores = {**database, "JOBS_MEDIA_URL": inside.media.as_uri()}
     webhooks = _webhooks(inside)
     return (
         inside.database.program(STORES),
-        *(_engine(engine, urls[engine.room]) for engine in engines),
+        *(_engine(engine, asked[engine.name], inside.logs) for engine in engines),
         Program(
             MIGRATIONS,
             _python("services.jobs.migrations"),
@@ -73,17 +74,23 @@ def plan(
             once=True,
         ),
         _room(names.JOBS, rooms, {**stores, **webhooks, **targets}, needs=(MIGRATIONS,)),
-        _room(names.AUDIO, rooms, {"AUDIO_MODEL": speech()}),
+        _room(names.AUDIO, rooms, told.get(names.AUDIO, {})),
         _room(
             names.VISION,
             rooms,
             {
                 "VISION_JOBS_TARGET": rooms[names.JOBS],
-                **elsewhere,
-                **_asks(engines, urls, names.VISION),
+                **told.get(names.VISION, {}),
+                **_asks(names.VISION, engines, asked),
             },
+            needs=_asked_by(names.VISION, engines),
         ),
-        _room(names.REASONING, rooms, {**elsewhere, **_asks(engines, urls, names.REASONING)}),
+        _room(
+            names.REASONING,
+            rooms,
+            {**told.get(names.REASONING, {}), **_asks(names.REASONING, engines, asked)},
+            needs=_asked_by(names.REASONING, engines),
+        ),
         _worker(_loopback(inside.ports), {**stores, **webhooks, **targets}),
         _bridge(bridge, rooms),
         *_edge(inside, {**rooms, names.BRIDGE: bridge}),
@@ -106,24 +113,32 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def _engine(engine: Engine, port: int) -> Program:
+def _engine(engine: Engine, port: int, logs: Path) -> Program:
     return Program(
-        f"{engine.room}-engine",
-        engine.command(port),
+        engine.name,
+        (*engine.command, "--port", str(port)),
         ENGINES,
         probe=probes.http(f"http://127.0.0.1:{port}/health"),
-        environment={"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"},
+        needs=engine.needs,
+        environment=engine.environment,
+        ready_seconds=engine.ready_seconds,
+        log=logs / f"{engine.name}.log" if engine.has_log else None,
+        hint=engine.hint,
     )
 
 
-def _asks(engines: tuple[Engine, ...], ports: dict[str, int], room: str) -> dict[str, str]:
+def _asked_by(room: str, engines: tuple[Engine, ...]) -> tuple[str, ...]:
+    return tuple(engine.name for engine in engines if room in engine.rooms)
+
+
+def _asks(room: str, engines: tuple[Engine, ...], asked: dict[str, int]) -> dict[str, str]:
     return {
         f"{room.upper()}_{field}": value
         for engine in engines
-        if engine.room == room
+        if room in engine.rooms
         for field, value in (
-            ("ENGINE_URL", f"http://127.0.0.1:{ports[room]}/v1"),
-            ("MODEL", engine.alias),
+            ("ENGINE_URL", f"http://127.0.0.1:{asked[engine.name]}/v1"),
+            ("MODEL", engine.model),
             ("MODEL_NOTICE", engine.notice),
             ("FOLLOWS_INSTRUCTIONS", "" if engine.follows_instructions else "false"),
         )
@@ -132,7 +147,7 @@ def _asks(engines: tuple[Engine, ...], ports: dict[str, int], room: str) -> dict
 
 
 def _room(
-    name: str, rooms: dict[str, str], environment: dict[str, str], needs: tuple[str, ...] = ()
+    name: str, rooms: dict[str, str], environment: Mapping[str, str], needs: tuple[str, ...] = ()
 ) -> Program:
     listen = {f"{name.upper()}_LISTEN": rooms[name], f"{name.upper()}_DRAIN_SECONDS": DRAIN_SECONDS}
     return Program(

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 Probe = Callable[[], Awaitable[None]]
@@ -43,5 +44,7 @@ class Program:
     """The user and group it runs as. None: the launcher's own."""
     ready_seconds: float = 60.0
     """How long it may take to be ready."""
+    log: Path | None = None
+    """The file that keeps its lines, where they are too many to be shown."""
     hint: str = ""
     """What a person may do about a failed start."""

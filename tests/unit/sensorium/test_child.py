@@ -45,6 +45,35 @@ async def test_its_lines_are_passed_on(program, voices):
     await child.stop()
 
 
+async def test_lines_that_are_kept_are_not_passed_on_and_a_bar_of_progress_is_one(
+    program, voices, tmp_path
+):
+    log = tmp_path / "one.log"
+    code = f"print('half\\rwhole')\nraise SystemExit(3)\n{FOREVER}"
+
+    async def never() -> None:
+        raise ConnectionError
+
+    child = Child(program("one", code, probe=never, log=log), voices)
+    with pytest.raises(Trouble, match=f"All that it said is in {log}"):
+        await child.start()
+    await child.stop()
+    assert log.read_text() == "whole\n"
+    assert voices.lines == []
+
+
+async def test_how_far_one_is_that_takes_its_time_is_told(program, voices, tmp_path, monkeypatch):
+    monkeypatch.setattr(child_module, "PATIENCE_SECONDS", 0.1)
+
+    async def once_told() -> None:
+        await voices.wait("one", "not ready after 0 s. loading")
+
+    code = f"print('loading')\n{FOREVER}"
+    child = Child(program("one", code, probe=once_told, log=tmp_path / "log"), voices)
+    await child.start()
+    await child.stop()
+
+
 async def test_a_line_without_end_neither_stops_the_reading_nor_fills_memory(program, voices):
     code = f"print('x' * {3 * child_module.LINE_BYTES})\nprint('after')\n{FOREVER}"
     child = Child(program("one", code), voices)

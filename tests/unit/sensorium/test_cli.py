@@ -41,11 +41,14 @@ def test_a_taken_port_is_told_before_anything_is_fetched_or_started(typed, monke
 
 
 def test_trouble_is_one_line_and_exit_code_1(monkeypatch, capsys):
-    monkeypatch.setattr(cli.sys, "argv", ["sensorium", "up", "--profile", "gpu"])
+    monkeypatch.setattr(cli.sys, "argv", ["sensorium", "up", "--port", "0", "--profile", "cpu"])
+    monkeypatch.setenv("VISION_GGUF", "/nowhere/model.gguf")
+    monkeypatch.delenv("VISION_ENGINE_URL", raising=False)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
-    assert capsys.readouterr().err.startswith("sensorium: the profile gpu is not there yet")
+    said = "sensorium: VISION_GGUF: /nowhere/model.gguf cannot be read: No such file or directory\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_video_that_is_not_there_is_told_whether_or_not_a_mesh_is(typed, tmp_path):

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from sensorium.errors import Trouble
-from sensorium.launcher import plan, ports, profile
+from sensorium.launcher import plan, ports, profiles
 from sensorium.launcher.database import Database
+from sensorium.launcher.engine import Engine
+from sensorium.launcher.profiles import local
 from services.chassis import names
 
 
@@ -17,11 +19,15 @@ def _nothing_elsewhere(monkeypatch):
 
 
 def planned(language="0.5b", name="local", edge="127.0.0.1:8080"):
+    profile = profiles.chosen(name, language)
+    return plan_of(profile.engines, profile.told, edge)
+
+
+def plan_of(engines, told, edge="127.0.0.1:8080"):
     database = Database(Path("/pg/bin"), Path("/data/postgres"), Path("/run/x/postgres"), None)
-    inside = plan.Inside(edge, database, Path("/data/media"), "a key", Path("/run/x"), ports.free())
-    engines = profile.engines(language, Path("/cache"), name)
-    programs = plan.plan(inside, engines, profile.environment(name))
-    return {program.name: program for program in programs}
+    media, logs, run = Path("/data/media"), Path("/data/logs"), Path("/run/x")
+    inside = plan.Inside(edge, database, media, "a key", logs, run, ports.free())
+    return {program.name: program for program in plan.plan(inside, engines, told)}
 
 
 def test_everything_needed_is_in_the_plan_and_stands_no_higher():
@@ -77,7 +83,7 @@ def test_receivers_on_this_machine_are_called_where_nobody_else_can_ask_for_it(m
 
 def test_the_vision_room_says_what_its_model_knows():
     told = planned()[names.VISION].environment
-    assert told["VISION_MODEL_NOTICE"] == profile.NOTICE
+    assert told["VISION_MODEL_NOTICE"] == local.NOTICE
     assert told["VISION_FOLLOWS_INSTRUCTIONS"] == "false"
     assert "REASONING_FOLLOWS_INSTRUCTIONS" not in planned()[names.REASONING].environment
 
@@ -104,7 +110,7 @@ def test_an_engine_that_runs_elsewhere_is_used_and_not_started(monkeypatch):
     assert "reasoning-engine" not in programs
     assert "vision-engine" in programs
     assert "REASONING_ENGINE_URL" not in programs[names.REASONING].environment
-    assert profile.models("1.5b") == ("whisper-base",)
+    assert profiles.chosen("local", "1.5b").models == ("whisper-base",)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_the_speech_model_is_the_one_that_is_named(monkeypatch, named, fetched):
     monkeypatch.setenv("AUDIO_MODEL", named)
     model = planned()[names.AUDIO].environment["AUDIO_MODEL"]
     assert model == (named or "whisper-base")
-    assert profile.models("1.5b") == (*fetched, "language-1.5b")
+    assert profiles.chosen("local", "1.5b").models == (*fetched, "language-1.5b")
 
 
 @pytest.mark.parametrize(
@@ -128,8 +134,8 @@ def test_the_profile_ollama_starts_no_engine_and_tells_both_rooms_of_it(monkeypa
     assert not {"vision-engine", "reasoning-engine"} & set(programs)
     for room in (names.VISION, names.REASONING):
         assert programs[room].environment["OLLAMA_HOST"] == address
-    assert profile.models("1.5b", "ollama") == ("whisper-base",)
-    assert profile.is_elsewhere("vision", "ollama")
+    profile = profiles.chosen("ollama", "1.5b")
+    assert (profile.models, profile.notices) == (("whisper-base",), ())
 
 
 def test_an_ollama_that_happens_to_run_does_not_change_the_local_profile(monkeypatch):
@@ -143,9 +149,29 @@ def test_a_collector_gets_the_traces_of_the_edge_too(monkeypatch):
     assert planned()[plan.EDGE_CONFIG].environment["GATEWAY_OTLP_TARGET"] == "collector:4317"
 
 
-def test_a_profile_of_later_versions_is_refused_with_what_to_do_instead():
-    with pytest.raises(Trouble, match=r"profile gpu is not there yet.*VISION_ENGINE_URL"):
-        profile.check("gpu")
+def test_a_room_waits_for_its_engine_and_an_engine_for_those_that_it_needs():
+    one = Engine((names.VISION,), "one", ("serve",), ready_seconds=900)
+    two = Engine((names.REASONING,), "two", ("serve",), needs=(one.name,))
+    programs = plan_of((one, two), {})
+    assert programs[names.VISION].needs == (one.name,)
+    assert programs[names.REASONING].needs == (two.name,)
+    assert programs[two.name].needs == (one.name,)
+    assert programs[one.name].ready_seconds == 900
+
+
+def test_an_engine_of_both_rooms_is_started_once_and_both_are_told_of_it():
+    both = Engine(
+        (names.VISION, names.REASONING), "mine", ("serve",), environment={"A": "b"}, has_log=True
+    )
+    programs = plan_of((both,), {})
+    engine = programs["engine"]
+    assert engine.environment == {"A": "b"}
+    assert engine.log == Path("/data/logs/engine.log")
+    assert engine.command[:2] == ("serve", "--port")
+    for room in (names.VISION, names.REASONING):
+        told = programs[room].environment
+        assert told[f"{room.upper()}_ENGINE_URL"] == f"http://127.0.0.1:{engine.command[2]}/v1"
+        assert told[f"{room.upper()}_MODEL"] == "mine"
 
 
 def test_a_mesh_without_its_parts_installed_is_told_which(monkeypatch):
