@@ -117,7 +117,7 @@ class Sensorium:
         config = WorkerConfig(listen="127.0.0.1:0", concurrency=2 * AT_ONCE)
         async with Database(self.url) as database:
             queue = PostgresJobQueue(database)
-            gatherer = Gatherer(peers, peers, None)
+            gatherer = Gatherer(peers, peers, peers, None)
             worker = Worker(queue, peers, gatherer, config, name="w", clock=SystemClock())
             async with worker.running():
                 await asyncio.Event().wait()

@@ -2,15 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
 
 from services.audio.live import Chunk, End
 from services.chassis.errors import InvalidInput, TimedOut
-from services.chassis.limits import MEBIBYTE
 from services.media.spool import Spool
-
-SPOOLED_BYTES: Final = 768 * MEBIBYTE
-"""Four hours at 400 kbit/s: of any sound, and of a small video."""
 
 
 async def kept(

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.audio.arriving import SPOOLED_BYTES
 from services.audio.sessions import Bounds
+from services.chassis import limits
 from services.chassis.config import RoomConfig
 from services.media import audio
 
@@ -33,7 +33,7 @@ class AudioConfig(RoomConfig):
     """Threads of one model pass. Zero: as many as there are cores."""
     recordings_at_once: int = Field(default=8, ge=1, le=256)
     """How many recordings share the model, piece by piece; more are refused for the moment."""
-    spooled_bytes: int = Field(default=SPOOLED_BYTES, ge=1, le=1 << 40)
+    spooled_bytes: int = Field(default=limits.RECORDING_BYTES, ge=1, le=1 << 40)
     """What recordings that are sent in pieces may take up on disk together, in the folder for
     temporary files, and so the largest of them."""
     sessions_at_once: int = Field(default=16, ge=1, le=1_024)

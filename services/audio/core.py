@@ -9,7 +9,7 @@ from contextlib import aclosing
 from datetime import timedelta
 from typing import Final, Self
 
-from services.audio import arriving, pieces
+from services.audio import pieces
 from services.audio.domain import (
     Model,
     Reached,
@@ -24,6 +24,7 @@ from services.audio.recordings import Recordings
 from services.audio.session import Session
 from services.audio.sessions import Bounds, Sessions
 from services.audio.turns import Turns
+from services.chassis import limits
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.errors import InvalidInput, Unavailable
 from services.media import audio
@@ -42,7 +43,7 @@ class Audio:
         diarizer: Diarizer | None = None,
         *,
         recordings_at_once: int = 8,
-        spooled_bytes: int = arriving.SPOOLED_BYTES,
+        spooled_bytes: int = limits.RECORDING_BYTES,
         decode_seconds: float = audio.DECODE_SECONDS,
         bounds: Bounds | None = None,
         clock: Clock | None = None,

@@ -51,6 +51,10 @@ VIDEOS_PER_REQUEST: Final = 4
 
 AUDIO_SECONDS: Final = 4 * 60 * 60
 """The longest recording."""
+RECORDING_BYTES: Final = 768 * MEBIBYTE
+"""The largest recording that comes in parts, unless the operator says otherwise: four hours at
+400 kbit/s, of any sound, and of a small video.
+"""
 
 UNARY_DEADLINE: Final = timedelta(seconds=120)
 """The time that a unary call gets when its caller names none."""

@@ -39,6 +39,7 @@ from services.jobs.webhooks.policy import Policy
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
 from services.media.guard import Guard
+from services.media.spool import Shelf
 
 
 def doors(config: JobsConfig) -> Doors:
@@ -89,7 +90,7 @@ async def main() -> None:
         )
         server.add(
             add_MediaServiceServicer_to_server,
-            MediaServicer(media),
+            MediaServicer(media, Shelf(config.spooled_bytes)),
             media_service_pb2.DESCRIPTOR.services_by_name["MediaService"],
             health=core.health,
         )

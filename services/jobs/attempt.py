@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
@@ -106,7 +107,7 @@ class Attempt:
             telemetry.consuming(f"job {claim.type}", created_by=claim.trace),
         ):
             steps = Steps(self._queue, claim, await self._queue.steps(claim))
-            work = Work(steps, self._peers, self._blob, self._keep)
+            work = Work(steps, self._peers, self._blob, self._stream, self._keep)
             output = await PIPELINES[claim.type](await self._gatherer.gather(claim, steps), work)
             await self._gatherer.deliver(claim, steps, output)
             return output
@@ -115,6 +116,14 @@ class Attempt:
         if key.startswith(HELD):
             return await self._gatherer.blob(self.claim, key)
         return await self._queue.blob(self.claim, key)
+
+    async def _stream(self, key: str) -> AsyncGenerator[bytes, None]:
+        if key.startswith(HELD):
+            async with aclosing(self._gatherer.stream(self.claim, key)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        else:
+            yield (await self._queue.blob(self.claim, key)).data
 
     async def _keep(self, blob: Blob) -> None:
         await self._queue.keep_blob(self.claim, blob)

@@ -55,7 +55,11 @@ class StoreConfig(KeepingConfig):
     media_ttl_seconds: float = Field(default=24 * 3600.0, ge=60, le=30 * 24 * 3600)
     """How long an upload that names no time is kept."""
     media_max_bytes: int = Field(default=limits.BODY_BYTES, ge=1, le=limits.BODY_BYTES)
-    """The most bytes of one upload."""
+    """The most bytes of one upload that is sent in one piece, and of what is taken up whole."""
+    spooled_bytes: int = Field(default=limits.RECORDING_BYTES, ge=1, le=1 << 40)
+    """What recordings that are sent in parts, or fetched, may take up on disk together, in the
+    folder for temporary files, until they are kept; and so the largest of them.
+    """
     media_quota_bytes: int = Field(default=10 * 1024**3, ge=1)
     """The most bytes that are kept for one tenant, uploaded and fetched."""
 

@@ -201,7 +201,7 @@ class Jobs:
         accepted = await intake.accept(kind, draft, doors=self._doors, instead_of=instead_of)
         if accepted.media:
             # What they are is seen by whoever opens them.
-            await self._media.find({it.path: it.media_id for it in accepted.media})
+            await self._media.require(accepted.media)
         return accepted
 
     async def health(self) -> None:

@@ -7,10 +7,11 @@ and in files, in the order of the input; `list-domain` and `fetch-domain/0`, ...
 each, for a domain; `upload-domain` at the end.
 """
 
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from services.chassis.errors import InvalidInput, Precondition, Unavailable
@@ -33,6 +34,7 @@ from services.jobs.media import SCHEME, MediaKeeper
 from services.jobs.pipelines.steps import Steps
 from services.jobs.ports.gathering import Domain, DomainItem, Opener, SourceDown
 from services.media import image as pictures
+from services.media.spool import Shelf
 
 _FETCHED_AT_ONCE: Final = 4
 _ITEMS_IN_STEP: Final = 8
@@ -52,15 +54,22 @@ class _Wanted:
     uri: str
     told: str
     """What it is, for people."""
-    is_picture: bool
+    is_picture: bool = False
+    is_recording: bool = False
+    """Whether it is only heard, and so may be of any size that the spool has room for."""
 
 
 class Gatherer:
-    """Brings media for jobs. `domain` None: this mesh has no account there."""
+    """Brings media for jobs. `shelf` has what is brought until it is kept; `domain` None: this mesh
+    has no account there.
+    """
 
-    def __init__(self, media: MediaKeeper, opener: Opener, domain: Domain | None) -> None:
+    def __init__(
+        self, media: MediaKeeper, opener: Opener, shelf: Shelf, domain: Domain | None
+    ) -> None:
         self._media = media
         self._opener = opener
+        self._shelf = shelf
         self._domain = domain
 
     async def gather(self, claim: Claim, steps: Steps) -> JobInput:
@@ -89,6 +98,10 @@ class Gatherer:
         """Give bytes that the job holds."""
         return await self._media.blob(claim, key)
 
+    def stream(self, claim: Claim, key: str) -> AsyncGenerator[bytes, None]:
+        """Give them piece by piece, however many there are."""
+        return self._media.stream(claim, key)
+
     async def deliver(self, claim: Claim, steps: Steps, output: JobOutput) -> None:
         """Put the output into the domain that the job's pictures came from, if that was asked."""
         query = _query(claim.input)
@@ -110,18 +123,22 @@ class Gatherer:
     async def _fetch(self, claim: Claim, wanted: _Wanted) -> Json:
         held = await self._media.held(claim, wanted.key)
         if held is None:
-            try:
-                found = await self._opener.open(wanted.uri, field=wanted.told)
-            except Unavailable as down:
-                raise SourceDown(
-                    down.message, remedy=down.remedy, code=down.code, retry_after=down.retry_after
-                ) from None
-            if wanted.is_picture:
-                await pictures.prepare(
-                    found.data, max_pixels=intake.GLANCE_PIXELS, field=wanted.told
-                )
-            held = await self._media.keep_for(claim, wanted.key, found.data, path=wanted.told)
+            keep = partial(self._media.keep_for, claim, wanted.key, path=wanted.told)
+            if wanted.is_recording:
+                async with self._shelf.spool(wanted.told) as spool:
+                    with _source_told():
+                        await self._opener.bring(wanted.uri, spool, field=wanted.told)
+                    held = await keep(spool)
+            else:
+                held = await keep(await self._open(wanted))
         return {"media": held.id, "sha256": held.sha256}
+
+    async def _open(self, wanted: _Wanted) -> bytes:
+        with _source_told():
+            found = await self._opener.open(wanted.uri, field=wanted.told)
+        if wanted.is_picture:
+            await pictures.prepare(found.data, max_pixels=intake.GLANCE_PIXELS, field=wanted.told)
+        return found.data
 
     async def _pictures(self, claim: Claim, steps: Steps, query: DomainQuery) -> Sequence[Image]:
         async def look() -> Json:
@@ -197,6 +214,16 @@ class Gatherer:
         return self._domain
 
 
+@contextmanager
+def _source_told() -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as down:
+        raise SourceDown(
+            down.message, remedy=down.remedy, code=down.code, retry_after=down.retry_after
+        ) from None
+
+
 def _wanted(given: JobInput) -> Sequence[_Wanted]:
     named: list[_Wanted] = []
     match given:
@@ -223,11 +250,11 @@ def _named(images: Sequence[Image]) -> list[_Wanted]:
 
 
 def _recording(given: TranscriptionInput) -> _Wanted:
-    return _Wanted(given.audio, given.uri, "the recording", is_picture=False)
+    return _Wanted(given.audio, given.uri, "the recording", is_recording=True)
 
 
 def _video(video: Video) -> _Wanted:
-    return _Wanted(video.blob, video.uri, "the video", is_picture=False)
+    return _Wanted(video.blob, video.uri, "the video")
 
 
 def _query(given: JobInput) -> DomainQuery | None:

@@ -206,21 +206,23 @@ class _Taking:
         if given.uri and self._data[given.audio]:
             raise InvalidInput.field(f"{path}.uri", "stands beside audio", remedy="send one of two")
         # The audio room decides by the bytes what it is.
-        key, uri = await self._unread(given.audio, given.uri, path, empty)
+        key, uri = await self._unread(given.audio, given.uri, path, empty, is_recording=True)
         return replace(given, audio=key, uri=uri)
 
-    async def _unread(self, key: str, uri: str, path: str, empty: InvalidInput) -> tuple[str, str]:
-        found = await self._source(key, uri, path)
+    async def _unread(
+        self, key: str, uri: str, path: str, empty: InvalidInput, *, is_recording: bool = False
+    ) -> tuple[str, str]:
+        found = await self._source(key, uri, path, is_recording=is_recording)
         if isinstance(found, Sent):
             if not found.data:
                 raise empty
             self._blobs.append(Blob(key, UNKNOWN, found.data))
         return naming.place(found, key, uri)
 
-    async def _source(self, key: str, uri: str, path: str) -> Source:
+    async def _source(self, key: str, uri: str, path: str, *, is_recording: bool = False) -> Source:
         found = await naming.source(key, uri, self._data[key], path=path, doors=self._doors)
         if isinstance(found, Holding):
-            self._media.append(found)
+            self._media.append(replace(found, is_recording=is_recording))
         return found
 
 

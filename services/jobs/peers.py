@@ -16,21 +16,23 @@ from mesh.types.v1 import chat_pb2, image_pb2
 from mesh.vision.v1 import vision_service_pb2 as vision_pb
 from mesh.vision.v1.vision_service_pb2_grpc import VisionServiceStub
 
-from services.chassis import client
-from services.chassis.errors import MeshError
+from services.chassis import client, limits
+from services.chassis.errors import Internal, InvalidInput, MeshError
 from services.jobs import wire
 from services.jobs.adapters.film import VideoFilm
 from services.jobs.config import PeersConfig
 from services.jobs.content import Blob, Transcript
 from services.jobs.domain import Json
 from services.jobs.pipelines.work import Peers
-from services.jobs.ports.rooms import Sight, TokenCounts
+from services.jobs.ports.rooms import Sight, Tell, TokenCounts
 from services.jobs.sessions.live import Chunk, End, Heard, Opening, Resumption
 
 _ANSWER_SECONDS: Final = 300.0
 """For an answer about one picture or text: minutes on a slow machine with much before it."""
-_LISTEN_SECONDS: Final = 2 * 3600.0
-"""For a transcript: half the length of the longest recording."""
+_CHUNK_BYTES: Final = 256 * 1024
+"""Of a recording at a time; the next is sent when this one has come."""
+_CHUNK: Final = "chunk: "
+"""So begins what the audio room says of a recording's bytes."""
 _TEXTS_IN_CALL: Final = 256
 """As many as the contract lets count at once."""
 _ROLES: Final = {
@@ -129,13 +131,47 @@ class AudioRoom:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = AudioServiceStub(channel)
 
-    async def transcribe(self, recording: Blob, language: str) -> Transcript:
-        """Transcribe a recording."""
-        request = audio_pb.TranscribeUploadRequest(language=language)
-        request.audio.data = recording.data
-        request.audio.content_type = recording.media_type
-        response = await client.call(self._stub.TranscribeUpload, request, timeout=_LISTEN_SECONDS)
-        return wire.transcript_from_pb(response.transcript)
+    async def transcribe(
+        self, recording: AsyncGenerator[bytes, None], language: str, tell: Tell
+    ) -> Transcript:
+        """Transcribe a recording, and tell how far it is."""
+        taken, over = asyncio.Semaphore(0), asyncio.Event()
+        failures: list[MeshError] = []
+
+        async def requests() -> AsyncIterator[audio_pb.TranscribeRecordingRequest]:
+            yield wire.recording_to_pb(language)
+            try:
+                async with aclosing(recording):
+                    async for piece in recording:
+                        for at in range(0, len(piece), _CHUNK_BYTES):
+                            await taken.acquire()
+                            if over.is_set():
+                                return
+                            chunk = piece[at : at + _CHUNK_BYTES]
+                            yield audio_pb.TranscribeRecordingRequest(chunk=chunk)
+                yield audio_pb.TranscribeRecordingRequest(end=audio_pb.EndOfRecording())
+            except MeshError as failed:
+                # gRPC would tell nobody. The room sees a stream that breaks off.
+                failures.append(failed)
+
+        seconds = limits.RECORDING_DEADLINE.total_seconds()
+        method = self._stub.TranscribeRecording
+        try:
+            async with aclosing(client.stream(method, requests(), timeout=seconds)) as responses:
+                async for response in responses:
+                    match response.WhichOneof("message"):
+                        case "received_bytes":
+                            taken.release()
+                        case "progress":
+                            await tell(*wire.progress_from_pb(response.progress))
+                        case "final":
+                            return wire.transcript_from_pb(response.final.transcript)
+        except MeshError as failed:
+            raise _about_audio((failures or [failed])[0]) from None
+        finally:
+            over.set()
+            taken.release()
+        raise Internal("the audio room stopped before its last answer", remedy="try again")
 
 
 class ListeningRoom:
@@ -171,6 +207,14 @@ class ListeningRoom:
                         yield heard
         except MeshError as failed:
             raise (failures or [failed])[0] from None
+
+
+def _about_audio(failed: MeshError) -> MeshError:
+    # Who asked sent no chunks.
+    if isinstance(failed, InvalidInput) and failed.message.startswith(_CHUNK):
+        told = failed.message.removeprefix(_CHUNK)
+        return InvalidInput.field("audio", told, remedy=failed.remedy, code=failed.code)
+    return failed
 
 
 def _messages(turns: Sequence[tuple[str, str]]) -> list[chat_pb2.Message]:

@@ -42,6 +42,7 @@ from services.jobs.webhooks.deliverer import Deliverer
 from services.jobs.webhooks.sending import Sender
 from services.jobs.webhooks.signing import Signer
 from services.media.guard import Guard
+from services.media.spool import Shelf
 
 _log = logging.getLogger(__name__)
 
@@ -215,9 +216,8 @@ async def main() -> None:
         queue = PostgresJobQueue(database, type_limits=config.type_limits)
         blobs = objects.store_at(peers_config.media_url)
         media = MediaKeeper(PostgresMediaIndex(database), blobs, peers_config.media_rules)
-        worker = Worker(
-            queue, rooms, Gatherer(media, opener, network), config, name=name, clock=clock
-        )
+        gatherer = Gatherer(media, opener, Shelf(peers_config.spooled_bytes), network)
+        worker = Worker(queue, rooms, gatherer, config, name=name, clock=clock)
         sender = Sender(receiver, Signer(told.keys), clock)
         deliverer = Deliverer(PostgresOutbox(database), sender, wire.message_of, config)
         sessions = PostgresSessionStore(database)

@@ -7,6 +7,7 @@ signed ones are secrets.
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Self
@@ -43,6 +44,10 @@ class Media:
     """What their source says that they are, in lower case; it is not to be believed."""
 
 
+Add = Callable[[bytes], Awaitable[None]]
+"""Takes the next bytes."""
+
+
 class Fetcher:
     """Fetches addresses. An async context manager: its connections live as long as the block."""
 
@@ -53,7 +58,7 @@ class Fetcher:
     async def __aenter__(self) -> Self:
         """Open the pool of connections."""
         timeout = aiohttp.ClientTimeout(
-            total=self._seconds, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
+            total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS
         )
         self._session = self._guard.session(timeout=timeout, connections=_CONNECTIONS)
         return self
@@ -69,12 +74,27 @@ class Fetcher:
 
         Raises `InvalidInput` about `field` for what will not change, `Unavailable` for what may.
         """
+        data = bytearray()
+
+        async def add(piece: bytes) -> None:
+            data.extend(piece)
+
+        media_type = await self.bring(address, add, field=field, most_bytes=most_bytes)
+        return Media(bytes(data), media_type)
+
+    async def bring(self, address: str, add: Add, *, field: str, most_bytes: int) -> str:
+        """Hand over what is there piece by piece, and tell what its source says that it is.
+
+        Raises as `fetch` does, and what `add` raises. Each 32 MiB that may come have the time of
+        one fetch.
+        """
+        allowed = self._seconds * max(1.0, most_bytes / limits.BODY_BYTES)
         remaining = call.current().remaining()
-        seconds = self._seconds if remaining is None else min(self._seconds, remaining)
+        seconds = allowed if remaining is None else min(allowed, remaining)
         try:
             with suppress_http_instrumentation():
                 async with asyncio.timeout(seconds):
-                    return await self._follow(parsed(address), field, most_bytes)
+                    return await self._follow(parsed(address), add, field, most_bytes)
         except AddressRefused as refused:
             raise InvalidInput.field(
                 field,
@@ -87,19 +107,19 @@ class Fetcher:
         except (aiohttp.ClientError, OSError) as failed:
             raise _told(failed, field) from None
 
-    async def _follow(self, url: URL, field: str, most_bytes: int) -> Media:
+    async def _follow(self, url: URL, add: Add, field: str, most_bytes: int) -> str:
         for _ in range(1 + _REDIRECTS):
             async with self._session.get(
                 url, allow_redirects=False, headers={"Accept-Encoding": "identity"}
             ) as response:
                 target = response.headers.get("Location", "")
                 if response.status not in _MOVED or not target:
-                    return await _read(response, field, most_bytes)
+                    return await _read(response, add, field, most_bytes)
             url = parsed(target, base=url)
         raise _failed(field, f"is redirected more than {_REDIRECTS} times")
 
 
-async def _read(response: aiohttp.ClientResponse, field: str, most_bytes: int) -> Media:
+async def _read(response: aiohttp.ClientResponse, add: Add, field: str, most_bytes: int) -> str:
     if response.status in _PASSING or response.status >= 500:
         raise _passing(
             field,
@@ -111,12 +131,13 @@ async def _read(response: aiohttp.ClientResponse, field: str, most_bytes: int) -
     if (response.content_length or 0) > most_bytes:
         raise too_large(field, most_bytes)
     # Read piece by piece, so that what unpacks to more than it says is stopped as soon as it does.
-    data = bytearray()
+    size = 0
     async for piece in response.content.iter_any():
-        data += piece
-        if len(data) > most_bytes:
+        size += len(piece)
+        if size > most_bytes:
             raise too_large(field, most_bytes)
-    return Media(bytes(data), response.content_type.lower())
+        await add(piece)
+    return response.content_type.lower()
 
 
 _UNKNOWN_HOST: Final = (socket.EAI_NONAME, socket.EAI_NODATA)

@@ -6,6 +6,7 @@ No link is followed below the root, so that none leads out of it.
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from services.chassis.errors import InvalidInput
@@ -17,6 +18,15 @@ def read(root: Path | None, uri: str, *, field: str, most_bytes: int) -> Media:
 
     What is not there and what may not be read are refused in the same words.
     """
+    with opened(root, uri, field=field) as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise too_large(field, most_bytes)
+    return Media(data)
+
+
+def opened(root: Path | None, uri: str, *, field: str) -> BinaryIO:
+    """Open such a file, which the caller closes. Blocking."""
     if root is None:
         raise InvalidInput.field(
             field,
@@ -30,7 +40,7 @@ def read(root: Path | None, uri: str, *, field: str, most_bytes: int) -> Media:
         names = Path(path).relative_to(root).parts
         if split.netloc or split.query or ".." in names or not names:
             raise ValueError
-        data = _read_below(root, names, most_bytes + 1)
+        return _open_below(root, names)
     except (OSError, ValueError):
         raise InvalidInput.field(
             field,
@@ -38,12 +48,9 @@ def read(root: Path | None, uri: str, *, field: str, most_bytes: int) -> Media:
             remedy="name a file under the folder that the operator has opened",
             code="FILE_NOT_FOUND",
         ) from None
-    if len(data) > most_bytes:
-        raise too_large(field, most_bytes)
-    return Media(data)
 
 
-def _read_below(root: Path, names: tuple[str, ...], most_bytes: int) -> bytes:
+def _open_below(root: Path, names: tuple[str, ...]) -> BinaryIO:
     # A pipe would be waited for without O_NONBLOCK.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     opened = os.open(root, flags | os.O_DIRECTORY)
@@ -54,7 +61,6 @@ def _read_below(root: Path, names: tuple[str, ...], most_bytes: int) -> bytes:
             os.close(outer)
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise ValueError("not a file")
-        with os.fdopen(opened, "rb", closefd=False) as file:
-            return file.read(most_bytes)
+        return os.fdopen(os.dup(opened), "rb")
     finally:
         os.close(opened)

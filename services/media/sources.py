@@ -6,6 +6,7 @@ It knows no contract: the room says how references are looked up.
 
 import asyncio
 import re
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
@@ -16,6 +17,7 @@ from services.chassis import limits
 from services.chassis.errors import InvalidInput
 from services.media import files
 from services.media.fetch import Fetcher, Media, too_large
+from services.media.spool import Spool
 
 _SCHEME: Final = re.compile(r"(?i)(https?|data|file|media):")
 _REFERENCE: Final = re.compile(r"(?i)media://([A-Za-z0-9_-]{1,128})")
@@ -68,6 +70,23 @@ class Sources:
                     remedy="use https://, http://, data:, media:// or file:///",
                     code="URI_UNKNOWN",
                 )
+
+    async def bring(self, uri: str, spool: Spool, *, field: str) -> None:
+        """Put the bytes that `uri` names into a spool, as many as it has room for. Raises as `open`
+        and `Spool.add` do.
+        """
+        found = _SCHEME.match(uri)
+        match found and found[1].lower():
+            case "http" | "https":
+                most = spool.most_bytes
+                await self._fetcher.bring(uri, spool.add, field=field, most_bytes=most)
+            case "file":
+                opened = partial(files.opened, self._root, uri, field=field)
+                with await asyncio.to_thread(opened) as file:
+                    while piece := await asyncio.to_thread(file.read, limits.MEBIBYTE):
+                        await spool.add(piece)
+            case _:
+                await spool.add((await self.open(uri, field=field)).data)
 
     async def _upload(self, uri: str, field: str, most_bytes: int) -> Media:
         named = _REFERENCE.fullmatch(uri)

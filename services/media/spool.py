@@ -45,6 +45,8 @@ class Spool:
         """Its bytes so far."""
         self.field = field
         """Where they come from."""
+        self.most_bytes = shelf.most_bytes
+        """As many as there may ever be."""
         self._shelf = shelf
         self._file = file
 
@@ -70,8 +72,12 @@ class Spool:
 
     async def whole(self) -> int:
         """Say that it is whole; its descriptor, which stands at its beginning."""
+        return (await self.opened()).fileno()
+
+    async def opened(self) -> IO[bytes]:
+        """Say that it is whole; its file, which stands at its beginning."""
         await asyncio.to_thread(self._file.seek, 0)
-        return self._file.fileno()
+        return self._file
 
     def estimate(self, amount: float) -> float:
         """Of what the bytes read so far have come to, by whoever was given its descriptor, how much

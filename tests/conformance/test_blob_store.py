@@ -1,5 +1,7 @@
 """What every keeper of bytes must do, asked of a folder, of S3 and of the double alike."""
 
+import io
+
 import pytest
 
 from services.jobs.adapters import objects
@@ -36,6 +38,13 @@ async def test_bytes_come_back_as_they_were_written(blobs, data):
     assert await blobs.read(ID) == data
 
 
+async def test_a_file_comes_back_piece_by_piece(blobs):
+    await blobs.write(ID, io.BytesIO(LARGE))
+    pieces = [piece async for piece in blobs.stream(ID)]
+    assert b"".join(pieces) == LARGE
+    assert max(map(len, pieces)) < len(LARGE)
+
+
 async def test_bytes_that_are_written_again_are_those_of_the_last_time(blobs):
     await blobs.write(ID, b"first")
     await blobs.write(ID, b"second")
@@ -57,3 +66,5 @@ async def test_what_was_never_written_can_be_removed_and_not_read(blobs):
     with pytest.raises(FileNotFoundError) as missing:
         await blobs.read(unknown)
     assert unknown not in str(missing.value)
+    with pytest.raises(FileNotFoundError):
+        await anext(blobs.stream(unknown))

@@ -10,6 +10,7 @@ from services.jobs.naming import Doors
 from services.media.fetch import Fetcher
 from services.media.guard import Guard
 from services.media.sources import Sources
+from services.media.spool import Shelf
 from tests.doubles.media_memory import MemoryBlobs
 
 RULES = MediaRules(ttl=timedelta(hours=24), most_bytes=2**25, quota_bytes=2**30)
@@ -25,4 +26,4 @@ def jobs(database, **options) -> Jobs:
 
 def gatherer(database) -> Gatherer:
     """Brings what was uploaded; what it would fetch it refuses."""
-    return Gatherer(keeper(database), Sources(Fetcher(Guard())), None)
+    return Gatherer(keeper(database), Sources(Fetcher(Guard())), Shelf(2**26), None)

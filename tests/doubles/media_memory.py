@@ -79,14 +79,20 @@ class MemoryBlobs:
     """Bytes in a dictionary."""
 
     data: dict = field(default_factory=dict)
+    piece: int = 2**20
 
     async def write(self, media_id, data):
-        self.data[media_id] = data
+        self.data[media_id] = data if isinstance(data, bytes) else data.read()
 
     async def read(self, media_id):
         if media_id not in self.data:
             raise FileNotFoundError("no such bytes")
         return self.data[media_id]
+
+    async def stream(self, media_id):
+        data = await self.read(media_id)
+        for at in range(0, len(data), self.piece):
+            yield data[at : at + self.piece]
 
     async def remove(self, media_id):
         self.data.pop(media_id, None)

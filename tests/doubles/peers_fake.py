@@ -1,6 +1,7 @@
 """The other rooms as a test wants them, over real gRPC."""
 
 import asyncio
+import hashlib
 import json
 import math
 from collections.abc import AsyncIterator
@@ -111,16 +112,26 @@ class FakePeers(
                 self.left.set()
         self.answered.append(call)
 
-    async def TranscribeUpload(self, request, context):  # noqa: N802 - the contract's name
-        await self._answer("TranscribeUpload", str(hash(request.audio.data)))
-        text = f"{len(request.audio.data)} bytes in {request.language or 'any language'}"
+    async def TranscribeRecording(self, requests, context):  # noqa: N802 - the contract's name
+        language = (await anext(requests)).settings.language
+        size, digest = 0, hashlib.sha256()
+        yield audio_pb.TranscribeRecordingResponse(received_bytes=0)
+        async for request in requests:
+            if request.HasField("end"):
+                break
+            size += len(request.chunk)
+            digest.update(request.chunk)
+            yield audio_pb.TranscribeRecordingResponse(received_bytes=size)
+        await self._answer("TranscribeRecording", digest.hexdigest())
+        text = f"{size} bytes in {language or 'any language'}"
         segment = transcript_pb2.Segment(
             start_offset=Duration(nanos=500_000_000), end_offset=Duration(seconds=2), text=text
         )
-        return audio_pb.TranscribeUploadResponse(
-            transcript=transcript_pb2.Transcript(
-                text=text, segments=[segment], language="en", duration=Duration(seconds=2)
-            )
+        whole = transcript_pb2.Transcript(
+            text=text, segments=[segment], language="en", duration=Duration(seconds=2)
+        )
+        yield audio_pb.TranscribeRecordingResponse(
+            final=audio_pb.TranscribeUploadResponse(transcript=whole)
         )
 
 

@@ -1,5 +1,7 @@
 """The other rooms as pipelines see them, in this process: they answer by the word, and count."""
 
+from contextlib import aclosing
+
 from services.chassis.errors import InvalidInput
 from services.jobs.content import Segment, Transcript
 from services.jobs.pipelines.prompts import ELSEWHERE, NEVER_SEEN
@@ -116,8 +118,10 @@ class Ears:
     def __init__(self):
         self.asked = []
 
-    async def transcribe(self, recording, language):
-        self.asked.append(recording.data)
+    async def transcribe(self, recording, language, tell):
+        async with aclosing(recording):
+            self.asked.append(b"".join([piece async for piece in recording]))
+        await tell(1.0, 2.0)
         return Transcript("hello", (Segment(0.5, 1.5, "hello"),), language, 2.0)
 
 
@@ -140,8 +144,11 @@ def work(steps, memory, claim, *, eyes=None, mind=None, ears=None, reel=None):
     async def blob(key):
         return await memory.blob(claim, key)
 
+    async def stream(key):
+        yield (await memory.blob(claim, key)).data
+
     async def keep(blob):
         await memory.keep_blob(claim, blob)
 
     peers = Peers(eyes or Eyes(), mind or Mind(), ears or Ears(), reel or Reel())
-    return Work(steps, peers, blob, keep)
+    return Work(steps, peers, blob, stream, keep)

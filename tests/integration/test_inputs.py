@@ -4,6 +4,7 @@ a real PostgreSQL, a real worker and real HTTP, with the other rooms as doubles.
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,9 @@ from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import media_service_pb2 as media_pb
 from mesh.jobs.v1.job_service_pb2_grpc import JobServiceStub, add_JobServiceServicer_to_server
 from mesh.jobs.v1.media_service_pb2_grpc import MediaServiceStub, add_MediaServiceServicer_to_server
-from mesh.types.v1 import image_pb2
+from mesh.types.v1 import image_pb2, video_pb2
 
-from services.chassis import client
+from services.chassis import client, limits
 from services.chassis.clock import SystemClock
 from services.chassis.config import RoomConfig
 from services.chassis.errors import NotFound
@@ -45,6 +46,7 @@ from services.jobs.worker import Worker
 from services.media.fetch import Fetcher
 from services.media.guard import Guard
 from services.media.sources import Sources
+from services.media.spool import Shelf
 from tests.doubles import domain_server, peers_fake, strangers
 from tests.doubles.domain_server import DOMAIN, EMAIL, PASSWORD, Item
 from tests.doubles.media_keeping import RULES
@@ -56,6 +58,7 @@ ACME = [("x-mesh-tenant", "acme")]
 OTHER = [("x-mesh-tenant", "other")]
 STATE = job_pb2.JobState
 HERE = Guard(["127.0.0.1"])
+SPOOLED = 2 * limits.BODY_BYTES
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ class Mesh:
             (add_JobServiceServicer_to_server, JobServicer(core), pb, "JobService"),
             (
                 add_MediaServiceServicer_to_server,
-                MediaServicer(self.keeper),
+                MediaServicer(self.keeper, Shelf(SPOOLED)),
                 media_pb,
                 "MediaService",
             ),
@@ -133,7 +136,9 @@ class Mesh:
             Fetcher(HERE, seconds=1) as fetcher,
             domain.opened(account, HERE, SystemClock()) as opened,
         ):
-            gatherer = Gatherer(self.keeper, Sources(fetcher, root=self.root), opened)
+            gatherer = Gatherer(
+                self.keeper, Sources(fetcher, root=self.root), Shelf(SPOOLED), opened
+            )
             queue = PostgresJobQueue(self.database)
             worker = Worker(queue, connected, gatherer, config, name="w", clock=SystemClock())
             async with worker.running():
@@ -213,6 +218,60 @@ async def test_a_recording_is_fetched_too(mesh, web):
     given = input_pb.TranscriptionInput(uri=web.url("/file"), language="en")
     job = await mesh.done(await mesh.create("transcription_v1", given))
     assert job.output.transcription_v1.transcript.text == "10 bytes in en"
+
+
+async def upload_stream(mesh, parts):
+    async def requests():
+        for part in parts:
+            yield media_pb.UploadStreamRequest(content=HttpBody(data=part))
+
+    return (await mesh.media.UploadStream(requests(), metadata=ACME)).uri
+
+
+def transcription(**given):
+    return "transcription_v1", input_pb.TranscriptionInput(**given)
+
+
+def session(**given):
+    recording = input_pb.TranscriptionInput(**given)
+    return "session_report_v1", input_pb.SessionReportInput(recording=recording)
+
+
+@pytest.mark.parametrize("of", [transcription, session])
+@pytest.mark.parametrize("named", ["upload", "address", "file"])
+async def test_a_recording_that_is_larger_than_a_body_is_heard(mesh, web, named, of):
+    parts = [bytes([at]) * limits.MEBIBYTE for at in range(36)]
+    whole = b"".join(parts)
+    match named:
+        case "upload":
+            uri = await upload_stream(mesh, parts)
+        case "address":
+            web.body, uri = whole, web.url("/file")
+        case _:
+            uri = (mesh.root / "talk.wav").as_uri()
+            (mesh.root / "talk.wav").write_bytes(whole)
+    job = await mesh.done(await mesh.create(*of(uri=uri)))
+    assert job.state == STATE.JOB_STATE_COMPLETED, job.error
+    heard = ("TranscribeRecording", hashlib.sha256(whole).hexdigest())
+    assert [it for it in mesh.rooms.answered if it[0] == heard[0]] == [heard]
+
+
+async def test_a_recording_that_there_is_no_room_for_fails_its_job_and_is_named(mesh, web):
+    job = await mesh.done(await mesh.create(*transcription(uri=web.url("/endless"))))
+    assert (job.state, job.error.reason) == (STATE.JOB_STATE_FAILED, "MEDIA_TOO_LARGE")
+    assert "the recording" in job.error.message
+
+
+async def test_only_a_recording_may_be_larger_than_a_body(mesh):
+    uri = await upload_stream(mesh, [bytes(limits.MEBIBYTE)] * 33)
+    for create in (
+        mesh.caption(image(uri)),
+        mesh.create("surveillance_v1", input_pb.SurveillanceInput(video=video_pb2.Video(uri=uri))),
+        mesh.media.Get(media_pb.GetRequest(id=uri.removeprefix("media://")), metadata=ACME),
+    ):
+        code, told = await refused(create)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "only recordings may have more" in told
 
 
 async def test_media_of_another_tenant_cannot_be_referred_to(mesh):

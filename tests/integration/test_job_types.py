@@ -194,8 +194,8 @@ async def test_a_killed_job_goes_on_and_pays_for_nothing_twice(
         (JobType.SURVEILLANCE_V1, "Extract"),
         (JobType.VIDEO_SUMMARY_V1, "Extract"),
         (JobType.TASK_TIMING_V1, "Choose"),
-        (JobType.TRANSCRIPTION_V1, "TranscribeUpload"),
-        (JobType.SESSION_REPORT_V1, "TranscribeUpload"),
+        (JobType.TRANSCRIPTION_V1, "TranscribeRecording"),
+        (JobType.SESSION_REPORT_V1, "TranscribeRecording"),
     ],
 )
 async def test_a_cancelled_step_is_told_and_stops_within_two_seconds(

@@ -21,15 +21,18 @@ from services.chassis import client
 from services.chassis.config import RoomConfig
 from services.chassis.errors import Unavailable
 from services.chassis.server import Server
-from services.jobs import sweeper
+from services.jobs import media_rpc, sweeper
 from services.jobs.adapters import objects
 from services.jobs.adapters.postgres import PostgresMediaIndex
 from services.jobs.media import MediaKeeper, MediaRules
 from services.jobs.media_rpc import MediaServicer
+from services.media.spool import Shelf
+from tests.doubles import memory
 from tests.doubles.pictures import scene_png
 
 PICTURE = scene_png()
 RULES = MediaRules(ttl=timedelta(hours=24), most_bytes=100_000, quota_bytes=250_000)
+SPOOLED = 300_000
 ACME = [("x-mesh-tenant", "acme")]
 OTHER = [("x-mesh-tenant", "other")]
 
@@ -51,7 +54,7 @@ async def stub(database, folder) -> AsyncIterator[MediaServiceStub]:
     keeper = MediaKeeper(PostgresMediaIndex(database), objects.store_at(folder.as_uri()), RULES)
     server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
     service = pb.DESCRIPTOR.services_by_name["MediaService"]
-    server.add(add_MediaServiceServicer_to_server, MediaServicer(keeper), service)
+    server.add(add_MediaServiceServicer_to_server, MediaServicer(keeper, Shelf(SPOOLED)), service)
     async with server.running() as address, client.channel(address) as channel:
         yield MediaServiceStub(channel)
 
@@ -87,6 +90,57 @@ async def test_what_was_uploaded_comes_back_until_it_expires(stub):
     assert (content.data, content.content_type) == (PICTURE, "image/png")
     left = kept.expire_time.ToDatetime(UTC) - datetime.now(UTC)
     assert timedelta(hours=23) < left <= timedelta(hours=24)
+
+
+async def upload_parts(stub, *parts, **fields):
+    async def requests():
+        for part in parts:
+            yield pb.UploadStreamRequest(content=HttpBody(data=part), **fields)
+
+    return await stub.UploadStream(requests(), metadata=ACME)
+
+
+async def test_what_comes_in_parts_is_kept_as_one_and_for_as_long_as_the_first_says(stub):
+    kept = await upload_parts(stub, PICTURE[:9], PICTURE[9:], ttl=Duration(seconds=120))
+    content = await get(stub, kept.uri)
+    assert (content.data, content.content_type) == (PICTURE, "image/png")
+    left = kept.expire_time.ToDatetime(UTC) - datetime.now(UTC)
+    assert timedelta(seconds=90) < left <= timedelta(seconds=120)
+
+
+async def test_parts_of_more_than_there_is_room_for_are_refused_and_leave_nothing(stub, folder):
+    code, told = await refused(upload_parts(stub, *[bytes(60_000)] * 9))
+    assert (code, "content: is more than" in told) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert files(folder) == []
+    code, told = await refused(upload_parts(stub))
+    assert (code, "is empty" in told) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+
+
+async def test_who_sends_no_more_is_told_so(stub, monkeypatch):
+    monkeypatch.setattr(media_rpc, "_IDLE_SECONDS", 0.05)
+
+    async def requests():
+        yield pb.UploadStreamRequest(content=HttpBody(data=b"a"))
+        await asyncio.Event().wait()
+
+    code, told = await refused(stub.UploadStream(requests(), metadata=ACME))
+    assert (code, "nothing was sent" in told) == (grpc.StatusCode.DEADLINE_EXCEEDED, True)
+
+
+async def test_a_recording_of_any_size_takes_up_no_more_memory(database, folder, keeper):
+    index = PostgresMediaIndex(database)
+    rules = MediaRules(ttl=timedelta(hours=1), most_bytes=1, quota_bytes=2**30)
+    keeper = MediaKeeper(index, objects.store_at(folder.as_uri()), rules)
+    size = 0
+    async with Shelf(2**28).spool("content") as spool:
+        with memory.peak() as peak:
+            for _ in range(256):
+                await spool.add(bytes(2**20))
+            kept = await keeper.upload(spool, ttl=None)
+            async for piece in keeper._blobs.stream(kept.id):
+                size += len(piece)
+    assert (kept.size, size) == (2**28, 2**28)
+    assert peak.grown_bytes < 2**27
 
 
 async def test_a_time_of_ones_own_is_kept_to(stub):

@@ -3,11 +3,11 @@ opens the bucket is found where the library looks for it: `AWS_ACCESS_KEY_ID` an
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import obstore
 from obstore.exceptions import BaseError
@@ -15,10 +15,16 @@ from obstore.store import LocalStore, S3Store
 
 from services.chassis.config import ConfigError
 from services.chassis.errors import Unavailable
+from services.chassis.limits import MEBIBYTE
 from services.jobs.content import MediaId
 
 _SECONDS: Final = 60.0
 """For one object of the largest size."""
+_LARGE_SECONDS: Final = 1800.0
+"""For one that is written in parts."""
+_PART_BYTES: Final = 8 * MEBIBYTE
+_PARTS_AT_ONCE: Final = 2
+_PIECE_BYTES: Final = MEBIBYTE
 _AGAIN: Final = timedelta(seconds=2)
 
 
@@ -43,12 +49,21 @@ class ObjectBlobs:
     def __init__(self, store: LocalStore | S3Store) -> None:
         self._store = store
 
-    async def write(self, media_id: MediaId, data: bytes) -> None:
-        """Keep bytes, whole or not at all."""
+    async def write(self, media_id: MediaId, data: bytes | IO[bytes]) -> None:
+        """Keep bytes, those of a file part by part; whole or not at all."""
+        # Bytes go in one piece: parts of an interrupted upload stay in a bucket, unseen, until a
+        # rule of the bucket removes them.
+        in_parts = not isinstance(data, bytes)
         with _failures_told():
-            async with asyncio.timeout(_SECONDS):
-                # In one piece: pieces of an interrupted upload would stay in the bucket.
-                await obstore.put_async(self._store, _path(media_id), data, use_multipart=False)
+            async with asyncio.timeout(_LARGE_SECONDS if in_parts else _SECONDS):
+                await obstore.put_async(
+                    self._store,
+                    _path(media_id),
+                    data,
+                    use_multipart=in_parts,
+                    chunk_size=_PART_BYTES,
+                    max_concurrency=_PARTS_AT_ONCE,
+                )
 
     async def read(self, media_id: MediaId) -> bytes:
         """Return bytes. Raises `FileNotFoundError` when they are gone."""
@@ -56,6 +71,20 @@ class ObjectBlobs:
             async with asyncio.timeout(_SECONDS):
                 found = await obstore.get_async(self._store, _path(media_id))
                 return bytes(await found.bytes_async())
+
+    async def stream(self, media_id: MediaId) -> AsyncGenerator[bytes, None]:
+        """Return bytes piece by piece. Raises `FileNotFoundError` when they are gone."""
+        with _failures_told():
+            async with asyncio.timeout(_SECONDS):
+                found = await obstore.get_async(self._store, _path(media_id))
+            pieces = aiter(found.stream(min_chunk_size=_PIECE_BYTES))
+            while True:
+                try:
+                    async with asyncio.timeout(_SECONDS):
+                        piece = bytes(await anext(pieces))
+                except StopAsyncIteration:
+                    return
+                yield piece
 
     async def remove(self, media_id: MediaId) -> None:
         """Remove bytes, and whatever an interrupted write left of them."""

@@ -77,3 +77,5 @@ class Holding:
     media_id: MediaId
     path: str
     """Where the request names it."""
+    is_recording: bool = False
+    """Whether it is only heard, and so may be of any size."""

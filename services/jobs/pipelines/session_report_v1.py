@@ -37,10 +37,11 @@ from services.jobs.content import (
     Transcript,
 )
 from services.jobs.domain import Json
-from services.jobs.pipelines import session_prompts, surveillance_v1
+from services.jobs.pipelines import session_prompts, surveillance_v1, transcription_v1
 from services.jobs.pipelines.citing import cited, text_of
 from services.jobs.pipelines.prompts import Prompt, line
 from services.jobs.pipelines.summing import LINE_CHARS, Recap, summed_up_in_steps
+from services.jobs.pipelines.transcription_v1 import STEP
 from services.jobs.pipelines.work import Work
 
 _AT_ONCE: Final = 2
@@ -82,9 +83,8 @@ async def _heard(given: SessionReportInput, work: Work) -> Transcript | None:
         return None
 
     async def transcribe() -> Json:
-        recording = await work.blob(key)
         try:
-            return record.dump(await work.peers.audio.transcribe(recording, language))
+            return record.dump(await transcription_v1.heard(key, language, work))
         except InvalidInput as error:
             if given.recording is None and error.code == _SILENT:
                 return None  # A video without sound is a session without sound.
@@ -93,8 +93,8 @@ async def _heard(given: SessionReportInput, work: Work) -> Transcript | None:
                 told = f"video: {error.message.removeprefix(_ROOMS_NAME)}"
             raise InvalidInput(told, remedy=error.remedy, code=error.code) from error
 
-    await work.steps.plan("transcribe")
-    told = await work.steps.run("transcribe", transcribe, tell=lambda it: it["text"] if it else "")
+    await work.steps.plan(STEP)
+    told = await work.steps.run(STEP, transcribe, tell=lambda it: it["text"] if it else "")
     return None if told is None else record.load(Transcript, told)
 
 

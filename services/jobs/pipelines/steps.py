@@ -8,6 +8,7 @@ that newer code asks for besides is done, and nothing else is done again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from services.jobs.domain import Claim, Json, Progress
@@ -42,6 +43,11 @@ class Steps:
         """Announce steps that will follow, so that progress can be told; may be called again."""
         self._planned += keys
         await self._queue.report(self._claim, self._progress())
+
+    async def tell(self, key: str, how_far: str) -> None:
+        """Tell how far a step is that is under way."""
+        progress = replace(self._progress(), current_step=f"{key} ({how_far})")
+        await self._queue.report(self._claim, progress)
 
     async def run(
         self,

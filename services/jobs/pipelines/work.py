@@ -1,6 +1,6 @@
 """What a pipeline is given to work with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
 from services.jobs.content import Blob
@@ -26,5 +26,7 @@ class Work:
     peers: Peers
     blob: Callable[[str], Awaitable[Blob]]
     """Fetches bytes that the input names, or that a step kept."""
+    stream: Callable[[str], AsyncGenerator[bytes, None]]
+    """Fetches those of a recording, of any size, piece by piece."""
     keep: Callable[[Blob], Awaitable[None]]
     """Keeps bytes that came of a step, for the steps after it. To be done within the step."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from services.chassis.errors import Unavailable
 from services.jobs.content import DomainQuery
 from services.media.fetch import Media
+from services.media.spool import Spool
 
 
 class SourceDown(Unavailable):
@@ -24,6 +25,10 @@ class Opener(Protocol):
 
         Raises `InvalidInput` about `field` for what will not change, `Unavailable` for what may.
         """
+        ...
+
+    async def bring(self, uri: str, spool: Spool, *, field: str) -> None:
+        """Put them into a spool, as many as it has room for. Raises as `open` and the spool do."""
         ...
 
 

@@ -1,9 +1,9 @@
 """What keeping media needs of the world: somebody who keeps rows, and somebody who keeps bytes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import IO, Protocol
 
 from services.jobs.content import MediaId
 from services.jobs.domain import Claim
@@ -82,12 +82,16 @@ class MediaIndex(Protocol):
 class BlobStore(Protocol):
     """Keeps bytes. Raises `Unavailable` when it cannot answer."""
 
-    async def write(self, media_id: MediaId, data: bytes) -> None:
-        """Keep bytes, whole or not at all."""
+    async def write(self, media_id: MediaId, data: bytes | IO[bytes]) -> None:
+        """Keep bytes, those of a file piece by piece; whole or not at all."""
         ...
 
     async def read(self, media_id: MediaId) -> bytes:
         """Return bytes. Raises `FileNotFoundError` when they are gone."""
+        ...
+
+    def stream(self, media_id: MediaId) -> AsyncGenerator[bytes, None]:
+        """Return bytes piece by piece, a few megabytes at most each. Raises as `read` does."""
         ...
 
     async def remove(self, media_id: MediaId) -> None:

@@ -1,6 +1,6 @@
 """What jobs need of the other rooms, and of whoever cuts videos into frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,9 +99,17 @@ class Reasoning(Protocol):
         ...
 
 
+Tell = Callable[[float, float], Awaitable[None]]
+"""Told the seconds that were heard, and about how many there are; zero: nobody knows."""
+
+
 class Audio(Protocol):
     """Hears."""
 
-    async def transcribe(self, recording: Blob, language: str) -> Transcript:
-        """Transcribe a recording. An empty language is to be found out."""
+    async def transcribe(
+        self, recording: AsyncGenerator[bytes, None], language: str, tell: Tell
+    ) -> Transcript:
+        """Transcribe a recording of any size, which it closes and calls `audio` in errors, and tell
+        how far it is. An empty language is to be found out.
+        """
         ...

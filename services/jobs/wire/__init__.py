@@ -1,6 +1,12 @@
 """Between the contract and the words of the jobs room. Total, and without I/O."""
 
-from services.jobs.wire.hearing import heard_from_pb, listening_to_pb, message_to_pb
+from services.jobs.wire.hearing import (
+    heard_from_pb,
+    listening_to_pb,
+    message_to_pb,
+    progress_from_pb,
+    recording_to_pb,
+)
 from services.jobs.wire.inputs import draft_from_pb
 from services.jobs.wire.jobs import client_data_from_pb, event_to_pb, job_to_pb, state_from_pb
 from services.jobs.wire.messages import message_of, sample_message
@@ -32,6 +38,8 @@ __all__ = [
     "listening_to_pb",
     "message_of",
     "message_to_pb",
+    "progress_from_pb",
+    "recording_to_pb",
     "risk_from_pb",
     "sample_message",
     "session_to_pb",

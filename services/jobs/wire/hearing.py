@@ -17,6 +17,7 @@ from services.jobs.sessions.live import (
     SegmentHeard,
     Whole,
 )
+from services.jobs.wire.times import seconds_from_pb
 from services.jobs.wire.transcripts import segment_from_pb, transcript_from_pb, word_from_pb
 
 ENCODINGS: Final = {
@@ -56,6 +57,16 @@ def message_to_pb(message: Chunk | End) -> pb.TranscribeRequest:
     if isinstance(message, End):
         return pb.TranscribeRequest(end=pb.EndOfStream())
     return pb.TranscribeRequest(chunk=message.data, chunk_offset=message.offset)
+
+
+def recording_to_pb(language: str) -> pb.TranscribeRecordingRequest:
+    """How the audio room is to hear a recording."""
+    return pb.TranscribeRecordingRequest(settings=pb.RecordingSettings(language=language))
+
+
+def progress_from_pb(progress: pb.UploadProgress) -> tuple[float, float]:
+    """How many seconds of a recording were heard, and about how many there are; zero: unknown."""
+    return seconds_from_pb(progress.heard), seconds_from_pb(progress.duration)
 
 
 def heard_from_pb(response: pb.TranscribeResponse) -> Heard | None:

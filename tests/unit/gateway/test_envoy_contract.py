@@ -20,6 +20,7 @@ def test_every_call_that_streams_in_either_way_is_known():
         "/mesh.audio.v1.AudioService/TranscribeUploadStream",
         "/mesh.audio.v1.AudioService/TranscribeRecording",
         "/mesh.jobs.v1.JobService/WatchJob",
+        "/mesh.jobs.v1.MediaService/UploadStream",
         "/mesh.jobs.v1.SessionService/AnalyzeAudio",
         "/mesh.reasoning.v1.ReasoningService/GenerateStream",
         "/mesh.vision.v1.VisionService/GenerateStream",
@@ -28,7 +29,10 @@ def test_every_call_that_streams_in_either_way_is_known():
 
 
 def test_the_body_of_a_call_whose_requests_stream_is_sent_on_in_parts():
-    assert contract.streamed_bodies(CONTRACT) == ["/mesh/v1/audio:transcribeStream"]
+    assert contract.streamed_bodies(CONTRACT) == [
+        "/mesh/v1/audio:transcribeStream",
+        "/mesh/v1/media:uploadStream",
+    ]
 
 
 def test_bodies_are_those_made_of_named_fields():

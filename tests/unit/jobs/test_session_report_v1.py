@@ -60,8 +60,8 @@ class Heard(Ears):
         super().__init__()
         self.said = said
 
-    async def transcribe(self, recording, language):
-        await super().transcribe(recording, language)
+    async def transcribe(self, recording, language, tell):
+        await super().transcribe(recording, language, tell)
         return self.said
 
 
@@ -70,7 +70,7 @@ class Deaf(Ears):
         super().__init__()
         self.code = code
 
-    async def transcribe(self, recording, language):
+    async def transcribe(self, recording, language, tell):
         raise InvalidInput.field("audio", "cannot be heard", code=self.code)
 
 
