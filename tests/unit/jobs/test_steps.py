@@ -41,6 +41,13 @@ async def test_a_step_is_recorded_and_told(memory, claim, steps):
     assert (event.step, event.text, event.progress) == ("one", "got 1", Progress(1, 2, "two"))
 
 
+async def test_how_far_a_step_is_is_told_while_it_is_under_way(memory, claim, steps):
+    await steps.plan("one", "two")
+    await steps.tell("one", "5 of 9 s")
+    job = await memory.get("acme", claim.id)
+    assert job.progress == Progress(0, 2, "one (5 of 9 s)")
+
+
 async def test_a_recorded_step_is_not_done_again(memory, claim):
     steps = Steps(memory, claim, {"one": "kept"})
     step, calls = counted("new")

@@ -35,6 +35,21 @@ async def test_bytes_are_fetched_with_what_they_are_said_to_be(
     assert "a picture" not in repr(media)
 
 
+async def test_a_large_file_comes_piece_by_piece_and_is_stopped_where_there_is_no_room(
+    fetcher: Fetcher, server: Stranger
+) -> None:
+    sizes: list[int] = []
+
+    async def add(piece: bytes) -> None:
+        sizes.append(len(piece))
+
+    most = 40 * MEBIBYTE
+    with pytest.raises(InvalidInput, match=f"more than {most} bytes"):
+        await fetcher.bring(server.url("/endless"), add, field=PATH, most_bytes=most)
+    assert 39 * MEBIBYTE < sum(sizes) <= most
+    assert max(sizes) <= 2 * MEBIBYTE
+
+
 async def test_three_redirects_are_followed_and_four_are_not(
     fetcher: Fetcher, server: Stranger
 ) -> None:
