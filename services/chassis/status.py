@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from services.chassis import errors, names
+from services.chassis import errors, limits, names, transport
 
 CODES: Final[dict[type[errors.MeshError], grpc.StatusCode]] = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -34,6 +34,14 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 _BROKE_OFF: Final = (grpc.StatusCode.INTERNAL, "Internal error from Core")
 """What the library itself says of a stream whose end came while a request was being written to it;
 what it ended with is lost.
+"""
+
+_TOO_LARGE: Final = (
+    "CLIENT: Sent message larger than max",
+    "SERVER: Received message larger than max",
+)
+"""How the library itself begins to say that a request is larger than a channel takes: no handler
+ever sees it. As for its code, it would be worth another try.
 """
 
 
@@ -83,6 +91,12 @@ def from_rpc_error(failed: grpc.RpcError) -> errors.MeshError:
     code, message = failed.code(), failed.details() or ""
     if (code, message) == _BROKE_OFF:
         return errors.Unavailable("the stream broke off")
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and message.startswith(_TOO_LARGE):
+        return errors.InvalidInput(
+            f"the message is over the limit of {transport.MESSAGE_BYTES // limits.MEBIBYTE} MiB",
+            remedy="send less at once, or name media by uri",
+            code="BODY_TOO_LARGE",
+        )
     kind = _KINDS.get(code, errors.Internal)
     trailers: Any = failed.trailing_metadata() or ()
     for key, value in trailers:

@@ -1,10 +1,11 @@
 import time
 from datetime import timedelta
 
+import grpc.aio
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from services.chassis import call, client, errors
+from services.chassis import call, client, errors, transport
 from tests.doubles import echo
 
 
@@ -52,6 +53,19 @@ async def test_a_call_ends_at_its_own_timeout_when_that_is_sooner():
                 method_of(channel, "unary_unary"), StringValue(), timeout=3.2
             )
     assert answer.value == "default 3"
+
+
+@pytest.mark.parametrize("options", [(), transport.CLIENT_OPTIONS])
+async def test_a_message_that_no_channel_takes_is_a_mistake_of_its_sender(options):
+    # One end or the other refuses it, before any of our code sees it.
+    large = StringValue(value="x" * transport.MESSAGE_BYTES)
+    async with (
+        echo.server(tell_call).running() as address,
+        grpc.aio.insecure_channel(address, options=options) as channel,
+    ):
+        with pytest.raises(errors.InvalidInput, match="over the limit of 33 MiB") as refused:
+            await client.call(method_of(channel, "unary_unary"), large)
+    assert refused.value.code == "BODY_TOO_LARGE"
 
 
 async def test_a_call_without_time_left_is_not_made():
