@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from services.chassis import errors, limits
 
@@ -50,7 +50,7 @@ class Chain(grpc.aio.ServerInterceptor):
     def _wrap(self, handler: Any, method: str) -> Any:
         streaming = handler.request_streaming or handler.response_streaming
         codec = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": _reading(handler.request_deserializer),
             "response_serializer": handler.response_serializer,
         }
 
@@ -118,7 +118,27 @@ async def _write_in_time(context: Any, response: Any) -> None:
         ) from None
 
 
+def _reading(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """What cannot be read becomes the error that says so: gRPC would tell the exception itself, as
+    UNKNOWN, before there is a call for a middleware to stand around.
+    """
+
+    def attempt(data: bytes) -> Any:
+        try:
+            return read(data)
+        except DecodeError:
+            return errors.InvalidInput(
+                "the request cannot be read",
+                remedy="write it as the contract says, and all text in UTF-8",
+                code="MALFORMED_REQUEST",
+            )
+
+    return attempt
+
+
 def _seen(rpc: Rpc, request: Any) -> Any:
+    if isinstance(request, errors.MeshError):
+        raise request
     for look in rpc.inspect:
         look(request)
     return request

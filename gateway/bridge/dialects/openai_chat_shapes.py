@@ -55,9 +55,12 @@ class Part(wrong.Shape):
 _Parts = Annotated[list[Part], Field(min_length=1, max_length=128, fail_fast=True)]
 
 
-def _kind(content: Any) -> str:
+_Stops = Annotated[list[str], Field(max_length=8, fail_fast=True)]
+
+
+def _kind(value: Any) -> str:
     # Else what is wrong with a part would be told as that the whole is no text.
-    return "content/text" if isinstance(content, str) else "content/parts"
+    return "one/text" if isinstance(value, str) else "many/parts"
 
 
 class Message(wrong.Shape):
@@ -65,7 +68,7 @@ class Message(wrong.Shape):
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[
-        Annotated[str, Tag("content/text")] | Annotated[_Parts, Tag("content/parts")],
+        Annotated[str, Tag("one/text")] | Annotated[_Parts, Tag("many/parts")],
         Discriminator(_kind),
     ]
     name: str | None = None
@@ -114,7 +117,13 @@ class Asked(wrong.Shape):
     temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     top_p: float | None = Field(default=None, gt=0, le=1, allow_inf_nan=False)
     seed: int | None = Field(default=None, ge=-_INT32, lt=_INT32)
-    stop: str | Annotated[list[str], Field(max_length=8)] | None = None
+    stop: (
+        Annotated[
+            Annotated[str, Tag("one/text")] | Annotated[_Stops, Tag("many/parts")],
+            Discriminator(_kind),
+        ]
+        | None
+    ) = None
     response_format: ResponseFormat | None = None
 
 

@@ -67,6 +67,19 @@ async def test_an_error_of_the_family_reaches_the_caller_as_its_status(kind):
 
 
 @every_kind
+async def test_what_cannot_be_read_is_a_mistake_of_its_sender(kind):
+    async with echo.serving(shout) as channel:
+        method = getattr(channel, kind)(f"/test.Echo/{kind}")
+        not_utf8 = b"\x0a\x01\xff"
+        answer = method(not_utf8 if kind.startswith("unary") else [not_utf8])
+        with pytest.raises(grpc.RpcError) as failed:
+            await (answer if kind.endswith("unary") else anext(aiter(answer)))
+    received = status.from_rpc_error(failed.value)
+    assert type(received) is errors.InvalidInput
+    assert received.code == "MALFORMED_REQUEST"
+
+
+@every_kind
 async def test_an_unknown_failure_is_internal_and_tells_nothing(kind, caplog):
     async def fail(value):
         raise ValueError("a secret")

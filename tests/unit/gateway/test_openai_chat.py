@@ -242,6 +242,8 @@ def test_a_stream_that_breaks_off_says_so_and_is_not_done():
         ([], None, "invalid_value"),
         ({"model": "default"}, "messages", "missing_required_parameter"),
         (asked(messages=[]), "messages", "invalid_value"),
+        (asked(stop=["x"] * 9), "stop", "invalid_value"),
+        (asked(stop=["x", 1]), "stop[1]", "invalid_value"),
         (asked(tools=[{"type": "function"}]), "tools", "unsupported_parameter"),
         (asked(n=2), "n", "unsupported_parameter"),
         (asked(logprobs=True), "logprobs", "unsupported_parameter"),
