@@ -5,6 +5,7 @@ and it knows neither callbacks nor what becomes of a source that breaks.
 import base64
 import io
 import json
+import struct
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 import av
 import av.error
+from PIL import Image
 
 OPEN_SECONDS: Final = 10.0
 """How long a source may take to open, or be silent."""
@@ -99,12 +101,13 @@ def _read(container: Any, look: Look, stop: threading.Event, *, paced: bool) -> 
     video = container.streams.video[0]
     # Threads that take a frame each would show every frame late by as many.
     video.thread_type = "AUTO" if paced else "SLICE"
-    begun: float | None = None
+    begun, first = None, 0.0
     due = 0.0
     for decoded in container.decode(video):
         now = time.monotonic()
-        begun = now if begun is None else begun
-        at = (decoded.time or 0.0) if paced else now - begun
+        if begun is None:
+            begun, first = now, decoded.time or 0.0
+        at = (decoded.time or 0.0) - first if paced else now - begun
         # A frame that comes a little early is the one that is due.
         if at + 0.25 / look.fps < due:
             continue
@@ -120,8 +123,18 @@ def _read(container: Any, look: Look, stop: threading.Event, *, paced: bool) -> 
 
 
 def _jpeg(decoded: Any, look: Look) -> bytes:
-    picture = decoded.to_image()
+    picture = _upright(decoded)
     picture.thumbnail(look.resolution)
     written = io.BytesIO()
     picture.save(written, "JPEG", quality=look.jpeg_quality)
     return written.getvalue()
+
+
+def _upright(decoded: Any) -> Image.Image:
+    picture: Image.Image = decoded.to_image()
+    matrix = decoded.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return picture
+    a, b, _, c, d, *_ = struct.unpack_from("=9i", bytes(matrix))
+    # What a matrix mirrors besides is shown as it is: its angle alone would turn it over.
+    return picture.rotate(decoded.rotation, expand=True) if a * d > b * c else picture

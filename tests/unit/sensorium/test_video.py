@@ -12,7 +12,7 @@ from PIL import Image
 from sensorium import edge
 from sensorium.errors import Trouble
 from sensorium.video import Camera, Frame, Look, VideoStream, capture
-from tests.doubles.videos import video
+from tests.doubles.videos import shown_by, video
 
 LIVE = Look(fps=1000, resolution=(32, 32))
 
@@ -45,6 +45,35 @@ def test_frames_of_a_file_are_jpegs_within_the_resolution_that_keep_their_shape(
 def test_a_file_is_shown_at_its_own_pace_and_no_faster_than_wanted(file):
     shown = list(capture.frames(file, Look(fps=10), threading.Event()))
     assert 2 <= len(shown) <= 3
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size"),
+    [((0, 1, -1, 0), (48, 64)), ((0, -1, 1, 0), (48, 64)), ((-1, 0, 0, -1), (64, 48))],
+)
+def test_a_phone_s_file_is_shown_as_it_was_held(tmp_path, matrix, size):
+    path = tmp_path / "portrait.mp4"
+    path.write_bytes(shown_by(video(), *matrix))
+    shown = next(capture.frames(str(path), Look(jpeg_quality=95), threading.Event()))
+    picture = Image.open(io.BytesIO(shown.data))
+    assert picture.size == size
+    assert picture.getpixel((4, 4))[0] < 60
+
+
+def test_a_mirrored_file_is_not_turned_over(tmp_path):
+    path = tmp_path / "selfie.mp4"
+    path.write_bytes(shown_by(video(), -1, 0, 0, 1))
+    shown = next(capture.frames(str(path), LIVE, threading.Event()))
+    assert Image.open(io.BytesIO(shown.data)).getpixel((4, 4))[0] > 200
+
+
+def test_a_file_whose_first_frame_is_late_is_not_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / "late.webm"
+    path.write_bytes(video("webm", frames=3, rate=100, shown_at=(6_000, 6_010, 6_020)))
+    stop, waits = threading.Event(), []
+    monkeypatch.setattr(stop, "wait", waits.append)
+    assert len(list(capture.frames(str(path), LIVE, stop))) == 3
+    assert max(waits) <= 0.2
 
 
 def test_a_better_quality_is_a_larger_jpeg(file):
