@@ -5,6 +5,8 @@ know. Which engines there are is for the profiles to say.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sensorium.launcher.program import READY_SECONDS
+
 Rooms = tuple[str, ...]
 """The names of rooms that ask the same engine."""
 
@@ -25,7 +27,7 @@ class Engine:
     """Whether its model does as it is told, or knows captions alone."""
     needs: tuple[str, ...] = ()
     """The engines that must be ready before it is started."""
-    ready_seconds: float = 600.0
+    ready_seconds: float = READY_SECONDS
     """How long it may take to load its model."""
     has_log: bool = False
     """Whether it says so much that it is kept in a file rather than shown."""

@@ -15,7 +15,7 @@ from sensorium.launcher import ports, probes
 from sensorium.launcher.database import NAME as POSTGRES
 from sensorium.launcher.database import Database
 from sensorium.launcher.engine import Engine
-from sensorium.launcher.program import Program
+from sensorium.launcher.program import READY_SECONDS, Program
 from services.chassis import names
 
 STORES, ENGINES, SERVICES, WORKERS, BRIDGES, EDGE = range(6)
@@ -83,13 +83,13 @@ def plan(
                 **told.get(names.VISION, {}),
                 **_asks(names.VISION, engines, asked),
             },
-            needs=_asked_by(names.VISION, engines),
+            needs=_awaited(names.VISION, engines),
         ),
         _room(
             names.REASONING,
             rooms,
             {**told.get(names.REASONING, {}), **_asks(names.REASONING, engines, asked)},
-            needs=_asked_by(names.REASONING, engines),
+            needs=_awaited(names.REASONING, engines),
         ),
         _worker(_loopback(inside.ports), {**stores, **webhooks, **targets}),
         _bridge(bridge, rooms),
@@ -127,8 +127,13 @@ def _engine(engine: Engine, port: int, logs: Path) -> Program:
     )
 
 
-def _asked_by(room: str, engines: tuple[Engine, ...]) -> tuple[str, ...]:
-    return tuple(engine.name for engine in engines if room in engine.rooms)
+def _awaited(room: str, engines: tuple[Engine, ...]) -> tuple[str, ...]:
+    # A room is ready when its engine is, and would be given up before one that takes longer.
+    return tuple(
+        engine.name
+        for engine in engines
+        if room in engine.rooms and engine.ready_seconds > READY_SECONDS
+    )
 
 
 def _asks(room: str, engines: tuple[Engine, ...], asked: dict[str, int]) -> dict[str, str]:

@@ -4,10 +4,13 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 Probe = Callable[[], Awaitable[None]]
 """Asks once whether a program is ready; raises while it is not."""
+
+READY_SECONDS: Final = 60.0
+"""How long a program may take to be ready, unless it says otherwise."""
 
 
 class Voice(Protocol):
@@ -42,7 +45,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     user: tuple[int, int] | None = None
     """The user and group it runs as. None: the launcher's own."""
-    ready_seconds: float = 60.0
+    ready_seconds: float = READY_SECONDS
     """How long it may take to be ready."""
     log: Path | None = None
     """The file that keeps its lines, where they are too many to be shown."""

@@ -4,6 +4,7 @@ what to fetch and how.
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ CONTEXT: Final = 8192
 """The tokens of a conversation, unless `VISION_CONTEXT` or `REASONING_CONTEXT` say otherwise: a
 dozen pictures, or half an hour of talk.
 """
+READY_SECONDS: Final = 600.0
+"""A file of many gigabytes may lie on a slow disk."""
 FETCH: Final = {
     "VISION_GGUF": "hf download ggml-org/Qwen2.5-VL-3B-Instruct-GGUF --local-dir . "
     "Qwen2.5-VL-3B-Instruct-Q4_K_M.gguf mmproj-Qwen2.5-VL-3B-Instruct-f16.gguf",
@@ -80,13 +83,11 @@ def _engine(rooms: Rooms, model: Path, mmproj: Path | None = None) -> Engine:
     context = os.environ.get(variable) or str(CONTEXT)
     if not context.isdecimal() or not int(context):
         raise Trouble(f"{variable}: {context} is not a number of tokens, such as {CONTEXT}")
-    return llama.engine(
-        rooms,
-        model,
-        mmproj=mmproj,
-        # Of a model in several files the first is named.
-        name=re.sub(r"-\d{5}-of-\d{5}$", "", model.stem),
-        context=int(context),
+    # Of a model in several files the first is named.
+    name = re.sub(r"-\d{5}-of-\d{5}$", "", model.stem)
+    return replace(
+        llama.engine(rooms, model, mmproj=mmproj, name=name, context=int(context)),
+        ready_seconds=READY_SECONDS,
         hint=f"It needs as much memory as {model.name} is big, and more for its {context} tokens "
         f"of context: take a smaller file, or set {variable} lower.",
     )

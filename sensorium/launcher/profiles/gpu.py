@@ -79,9 +79,9 @@ def _engine(
         needs=needs,
         ready_seconds=READY_SECONDS,
         has_log=True,
-        hint=f"If {name} does not fit into its {share:.0%} of the accelerator: name a smaller or "
-        "quantised one; name one model that sees in both VISION_MODEL and REASONING_MODEL, which "
-        "then share a server; or give each a card, with VISION_DEVICES=0 and REASONING_DEVICES=1. "
-        f"If it cannot be fetched: let {room}_MODEL name a folder. {room}_VLLM_ARGS takes any "
-        "option of vLLM.",
+        hint=f"If {name} does not fit into {share:.0%} of the card, name a smaller or quantised "
+        "one;\n  or one that sees in both VISION_MODEL and REASONING_MODEL: one server for both;\n"
+        "  or a card for each, with VISION_DEVICES=0 and REASONING_DEVICES=1.\n"
+        f"  If it cannot be fetched, let {room}_MODEL name a folder.\n"
+        f"  {room}_VLLM_ARGS takes any option of vLLM.",
     )

@@ -20,9 +20,6 @@ def engine(
     name: str,
     context: int,
     parallel: int = 2,
-    notice: str = "",
-    follows_instructions: bool = True,
-    hint: str = "",
 ) -> Engine:
     """Serve a model, with its eyes if it has any, with `context` tokens for each conversation."""
     is_small = model.is_file() and model.stat().st_size < SMALL_BYTES
@@ -35,7 +32,4 @@ def engine(
             *("--alias", name, "--context", str(context), "--parallel", str(parallel)),
             *(("--threads", "1") if is_small else ()),
         ),
-        notice=notice,
-        follows_instructions=follows_instructions,
-        hint=hint,
     )

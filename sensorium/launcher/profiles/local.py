@@ -2,6 +2,7 @@
 no choice is needed.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -23,13 +24,15 @@ NOTICE: Final = (
 def profile(language: str) -> Profile:
     """Run the aisle model and Qwen2.5-Coder of a size."""
     weights, here = Path(aisle.__file__).parent / "weights", rooms_here()
-    vision = llama.engine(
-        (names.VISION,),
-        weights / "aisle.gguf",
-        mmproj=weights / "aisle-mmproj.gguf",
-        name="aisle",
-        context=2048,
-        parallel=4,
+    vision = replace(
+        llama.engine(
+            (names.VISION,),
+            weights / "aisle.gguf",
+            mmproj=weights / "aisle-mmproj.gguf",
+            name="aisle",
+            context=2048,
+            parallel=4,
+        ),
         notice=NOTICE,
         follows_instructions=False,
     )

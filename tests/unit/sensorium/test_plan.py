@@ -149,14 +149,14 @@ def test_a_collector_gets_the_traces_of_the_edge_too(monkeypatch):
     assert planned()[plan.EDGE_CONFIG].environment["GATEWAY_OTLP_TARGET"] == "collector:4317"
 
 
-def test_a_room_waits_for_its_engine_and_an_engine_for_those_that_it_needs():
-    one = Engine((names.VISION,), "one", ("serve",), ready_seconds=900)
-    two = Engine((names.REASONING,), "two", ("serve",), needs=(one.name,))
-    programs = plan_of((one, two), {})
-    assert programs[names.VISION].needs == (one.name,)
-    assert programs[names.REASONING].needs == (two.name,)
-    assert programs[two.name].needs == (one.name,)
-    assert programs[one.name].ready_seconds == 900
+def test_a_room_waits_for_an_engine_that_may_take_long_and_an_engine_for_those_it_needs():
+    slow = Engine((names.VISION,), "slow", ("serve",), ready_seconds=900)
+    fast = Engine((names.REASONING,), "fast", ("serve",), needs=(slow.name,))
+    programs = plan_of((slow, fast), {})
+    assert programs[names.VISION].needs == (slow.name,)
+    assert programs[slow.name].ready_seconds == 900
+    assert programs[names.REASONING].needs == ()
+    assert programs[fast.name].needs == (slow.name,)
 
 
 def test_an_engine_of_both_rooms_is_started_once_and_both_are_told_of_it():
