@@ -18,6 +18,8 @@ from google.protobuf.message import DecodeError, Message
 
 from services.chassis import errors, limits
 
+Context = grpc.aio.ServicerContext[Any, Any]
+
 
 @dataclass
 class Rpc:
@@ -27,7 +29,7 @@ class Rpc:
     """The full name, such as `/mesh.jobs.v1.JobService/GetJob`."""
     streaming: bool
     """Whether requests or responses come as a stream."""
-    context: "grpc.aio.ServicerContext[Any, Any]"
+    context: Context
     """gRPC's own view of the call."""
     inspect: list[Callable[[Message], None]] = field(default_factory=list)
     """Called with each request before the handler sees it; what they raise ends the call."""

@@ -3,19 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
-import grpc.aio
 from google.api.httpbody_pb2 import HttpBody
 from mesh.jobs.v1 import media_service_pb2 as pb
 from mesh.jobs.v1 import media_service_pb2_grpc as pb_grpc
 
 from services.chassis.errors import TimedOut
+from services.chassis.middleware import Context
 from services.jobs import wire
 from services.jobs.media import SCHEME, MediaKeeper
 from services.media.spool import Shelf
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 _IDLE_SECONDS: Final = 60.0

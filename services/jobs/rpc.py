@@ -5,15 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import grpc.aio
 from mesh.jobs.v1 import job_service_pb2 as pb
 from mesh.jobs.v1 import job_service_pb2_grpc as pb_grpc
 
+from services.chassis.middleware import Context
 from services.jobs import wire
 from services.jobs.core import Jobs
 from services.jobs.domain import JobId
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class JobServicer(pb_grpc.JobServiceServicer):

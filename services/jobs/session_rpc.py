@@ -2,18 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
-import grpc.aio
 from mesh.jobs.v1 import session_service_pb2 as pb
 from mesh.jobs.v1 import session_service_pb2_grpc as pb_grpc
 
 from services.chassis import opening
+from services.chassis.middleware import Context
 from services.jobs import wire
 from services.jobs.sessions.core import Sessions
 from services.jobs.sessions.live import Chunk, End
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SessionServicer(pb_grpc.SessionServiceServicer):

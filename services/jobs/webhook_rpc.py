@@ -1,18 +1,15 @@
 """The webhook service as gRPC sees it: each method reads, asks the core, and writes."""
 
-from typing import Any
 from uuid import UUID
 
-import grpc.aio
 from mesh.jobs.v1 import webhook_service_pb2 as pb
 from mesh.jobs.v1 import webhook_service_pb2_grpc as pb_grpc
 
 from services.chassis.clock import Clock
+from services.chassis.middleware import Context
 from services.jobs import wire
 from services.jobs.domain import JobId
 from services.jobs.webhooks.core import Webhooks
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class WebhookServicer(pb_grpc.WebhookServiceServicer):

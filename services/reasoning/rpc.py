@@ -2,17 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
-import grpc.aio
 from mesh.reasoning.v1 import reasoning_service_pb2 as pb
 from mesh.reasoning.v1 import reasoning_service_pb2_grpc as pb_grpc
 
+from services.chassis.middleware import Context
 from services.engine import wire as chat
 from services.reasoning import wire
 from services.reasoning.core import Reasoning
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ReasoningServicer(pb_grpc.ReasoningServiceServicer):

@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
-import grpc.aio
 from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 from mesh.vision.v1 import watch_pb2
 
+from services.chassis.middleware import Context
 from services.engine import wire as chat
 from services.engine.domain import SentPicture
 from services.media import form
@@ -16,8 +15,6 @@ from services.vision import watch_wire, wire
 from services.vision.core import Vision
 from services.vision.device import Keeper
 from services.vision.live.watcher import Watcher
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class VisionServicer(pb_grpc.VisionServiceServicer):
