@@ -15,7 +15,6 @@ from services.jobs import wire
 from services.jobs.media import SCHEME, MediaKeeper
 from services.media.spool import Shelf
 
-
 _IDLE_SECONDS: Final = 60.0
 """How long a client may send nothing."""
 

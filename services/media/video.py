@@ -81,7 +81,7 @@ class VideoDecoder:
             problem = f"takes more than the {self._seconds:g} seconds that decoding may take"
             remedy = "send a shorter or smaller one"
             raise Refused("VIDEO_TOO_COSTLY", problem, remedy) from None
-        return _read(told, sampling)
+        return _read(told)
 
 
 async def _run(data: bytes, sampling: Sampling, cpu_seconds: int, most_bytes: int) -> bytes:
@@ -104,7 +104,7 @@ async def _send(process: child.Child, data: bytes) -> None:
     process.end()
 
 
-def _read(told: bytes, sampling: Sampling) -> Clip:
+def _read(told: bytes) -> Clip:
     """Read what the process told; one that ended otherwise choked on the video."""
     if not told.startswith(READY):
         raise Internal("the decoder of videos cannot be started", remedy="see that it is installed")
