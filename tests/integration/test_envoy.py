@@ -80,9 +80,8 @@ async def edge(tmp_path_factory, mesh, bridge, collector):
 @in_module
 async def guarded_edge(tmp_path_factory, mesh, bridge):
     folder = tmp_path_factory.mktemp("guarded")
-    (folder / "jwks.json").write_text(json.dumps(keys.PUBLIC_KEYS))
     targets = mesh.targets | {"bridge": bridge}
-    async with edges.running(folder, targets, jwks_file=folder / "jwks.json") as edge:
+    async with edges.running(folder, targets, guarded=True) as edge:
         yield edge
 
 

@@ -3,7 +3,6 @@ what a terminal shows.
 """
 
 import asyncio
-import json
 import re
 from contextlib import aclosing
 
@@ -232,9 +231,7 @@ async def test_a_mesh_that_is_not_there_is_given_up_in_the_end(monkeypatch):
 
 
 async def test_a_key_is_shown_to_an_edge_that_asks_for_one(room, tmp_path):
-    file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(tmp_path, {"audio": room}, jwks_file=file) as guarded:
+    async with edges.running(tmp_path, {"audio": room}, guarded=True) as guarded:
         answers = await heard(in_pieces(pcm16(spoken(WORDS))), Edge(guarded.url, keys.ACME))
         assert answers[-1].final.text == said(WORDS)
         with pytest.raises(errors.Unauthenticated):

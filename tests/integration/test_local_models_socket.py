@@ -62,10 +62,8 @@ async def edge(tmp_path_factory, bridge, running):
 @in_module
 async def guarded(tmp_path_factory, bridge, running):
     folder = tmp_path_factory.mktemp("guarded")
-    file = folder / "jwks.json"
-    file.write_text(json.dumps(keys.PUBLIC_KEYS))
     targets = {"bridge": bridge, "jobs": running.address}
-    async with edges.running(folder, targets, jwks_file=file) as edge:
+    async with edges.running(folder, targets, guarded=True) as edge:
         yield edge
 
 

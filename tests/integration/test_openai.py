@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 from contextlib import AsyncExitStack
 
 import numpy as np
@@ -65,8 +64,7 @@ async def edge(tmp_path_factory, rooms):
 @in_module
 async def guarded_edge(tmp_path_factory, rooms):
     folder = tmp_path_factory.mktemp("guarded")
-    (folder / "jwks.json").write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(folder, rooms, jwks_file=folder / "jwks.json") as edge:
+    async with edges.running(folder, rooms, guarded=True) as edge:
         yield edge
 
 

@@ -45,8 +45,7 @@ async def edge(tmp_path_factory, rooms):
 @in_module
 async def guarded_edge(tmp_path_factory, rooms):
     folder = tmp_path_factory.mktemp("guarded")
-    (folder / "jwks.json").write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(folder, rooms, jwks_file=folder / "jwks.json") as edge:
+    async with edges.running(folder, rooms, guarded=True) as edge:
         yield edge
 
 

@@ -48,9 +48,7 @@ async def edge(tmp_path_factory, bridge):
 @in_module
 async def guarded(tmp_path_factory, bridge):
     folder = tmp_path_factory.mktemp("guarded")
-    file = folder / "jwks.json"
-    file.write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(folder, {"bridge": bridge}, jwks_file=file) as edge:
+    async with edges.running(folder, {"bridge": bridge}, guarded=True) as edge:
         yield edge
 
 

@@ -1,7 +1,6 @@
 """The client of live frames over real gRPC, straight and through an edge that asks for keys."""
 
 import asyncio
-import json
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -78,9 +77,7 @@ async def test_a_mesh_that_is_never_there_is_told_when_the_frames_end(monkeypatc
 
 
 async def test_a_key_is_shown_to_an_edge_that_asks_for_one(room, tmp_path):
-    file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(keys.PUBLIC_KEYS))
-    async with edges.running(tmp_path, {"vision": room.address}, jwks_file=file) as guarded:
+    async with edges.running(tmp_path, {"vision": room.address}, guarded=True) as guarded:
         async with watched(Edge(guarded.url, keys.ACME), few_frames()) as answers:
             answer = asyncio.create_task(anext(answers))
             stream = await room.stream()
