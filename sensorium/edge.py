@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import grpc
 import grpc.aio
 
 from services.chassis import errors, transport
@@ -47,6 +48,12 @@ async def until_accepted(call: Any) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(REFUSAL_SECONDS):
             await call.code()
+
+
+async def write(call: Any, request: Any) -> None:
+    """Write to a stream; why it has ended is told to who reads it."""
+    with suppress(grpc.RpcError, asyncio.InvalidStateError):
+        await call.write(request)
 
 
 def wait_seconds(broken: errors.MeshError | None, failures: int) -> float:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -21,7 +21,7 @@ from mesh.jobs.v1 import session_service_pb2_grpc as session_grpc
 
 from sensorium.audio.continued import Continued
 from sensorium.audio.unacknowledged import Unacknowledged
-from sensorium.edge import Edge, until_accepted, wait_seconds
+from sensorium.edge import Edge, until_accepted, wait_seconds, write
 from services.chassis import errors, names, status
 
 _log = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ class _Session:
         writing = None
         try:
             await until_accepted(call)
-            await _write(call, self._service.request(settings=self._settings))
+            await write(call, self._service.request(settings=self._settings))
             while (answer := await call.read()) is not grpc.aio.EOF:
                 if answer.HasField("ready"):
                     self._was_ready = True
@@ -216,14 +216,8 @@ class _Session:
 
     async def _send(self, call: Any, offset: int) -> None:
         while chunk := await self.held.chunk(self._begin + offset):
-            await _write(call, self._service.request(chunk=chunk, chunk_offset=offset))
+            await write(call, self._service.request(chunk=chunk, chunk_offset=offset))
             offset += len(chunk)
         end = self._service.request()
         end.end.SetInParent()
-        await _write(call, end)
-
-
-async def _write(call: Any, request: Any) -> None:
-    # Why a call has ended is told to who reads it.
-    with suppress(grpc.RpcError, asyncio.InvalidStateError):
-        await call.write(request)
+        await write(call, end)

@@ -4,7 +4,6 @@ pieces, and told how far it is.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ import grpc.aio
 from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.audio.v1.audio_service_pb2_grpc import AudioServiceStub
 
-from sensorium.edge import Edge, until_accepted
+from sensorium.edge import Edge, until_accepted, write
 from sensorium.errors import Trouble
 from services.chassis import status
 
@@ -32,14 +31,14 @@ async def transcribe(
         is_whole = False
         try:
             await until_accepted(call)
-            await _write(call, pb.TranscribeRecordingRequest(settings=settings))
+            await write(call, pb.TranscribeRecordingRequest(settings=settings))
             while (answer := await call.read()) is not grpc.aio.EOF:
                 yield answer
                 # One at a time: why a call fails is lost where something is being written to it.
                 if answer.HasField("received_bytes") and not is_whole:
                     data = await anext(recording, b"")
                     is_whole = not data
-                    await _write(call, _request(data))
+                    await write(call, _request(data))
         except grpc.RpcError as failed:
             raise status.from_rpc_error(failed) from None
         finally:
@@ -60,9 +59,3 @@ def _request(data: bytes) -> pb.TranscribeRecordingRequest:
     if data:
         return pb.TranscribeRecordingRequest(chunk=data)
     return pb.TranscribeRecordingRequest(end=pb.EndOfRecording())
-
-
-async def _write(call: Any, request: pb.TranscribeRecordingRequest) -> None:
-    # Why a call has ended is told to who reads it.
-    with suppress(grpc.RpcError, asyncio.InvalidStateError):
-        await call.write(request)
