@@ -125,11 +125,8 @@ def _path(violation: protovalidate.ViolationPb) -> str:
     path = ""
     for element in violation.field.elements:
         path += f".{element.field_name}" if path else element.field_name
-        match element.subscript:
-            case None:
-                pass
-            case subscript:
-                path += f"[{subscript.value}]"
+        if element.subscript is not None:
+            path += f"[{element.subscript.value}]"
     return path
 
 
