@@ -29,8 +29,10 @@ size at once.
 
 IMAGE_SIDE_PIXELS: Final = 16_384
 """The longest side of a picture, read from its header before any pixel is decoded."""
-IMAGE_PIXELS: Final = 50_000_000
-"""The most pixels of a picture: about 150 MB once decoded, the most one request may cost."""
+IMAGE_PIXELS: Final = 8_192 * 6_144
+"""The most pixels of a picture: what phones call 50 megapixels, about 150 MB once decoded, the most
+one request may cost.
+"""
 ANSWER_TOKENS: Final = 32_768
 """The most tokens that an answer may be asked to have."""
 IMAGES_PER_REQUEST: Final = 16

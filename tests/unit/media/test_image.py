@@ -39,6 +39,12 @@ def test_a_header_is_read_in_each_format(kind: str) -> None:
     assert (info.format, info.width, info.height) == (ImageFormat[kind], 400, 300)
 
 
+@pytest.mark.parametrize("size", [(8_192, 6_144), (8_160, 6_144), (16_384, 3_000)])
+def test_the_largest_pictures_of_phones_are_within_the_limits(size: tuple[int, int]) -> None:
+    info = inspect(png_that_declares(*size), field=PATH)
+    assert (info.width, info.height) == size
+
+
 def test_a_header_is_read_though_the_pixels_are_missing() -> None:
     assert inspect(encode(NOISE, "JPEG")[:2_000], field=PATH).width == 400
 
