@@ -184,13 +184,15 @@ class ListeningRoom:
         self, asked: Opening | Resumption, messages: AsyncIterator[Chunk | End]
     ) -> AsyncGenerator[Heard, None]:
         """Hear one stream."""
-        accepted = asyncio.Event()
+        accepted, over = asyncio.Event(), asyncio.Event()
         failures: list[MeshError] = []
 
         async def requests() -> AsyncIterator[audio_pb.TranscribeRequest]:
             yield wire.listening_to_pb(asked)
             # A refusal that arrives while audio is being written would be lost.
             await accepted.wait()
+            if over.is_set():
+                return
             try:
                 async for message in messages:
                     yield wire.message_to_pb(message)
@@ -207,6 +209,10 @@ class ListeningRoom:
                         yield heard
         except MeshError as failed:
             raise (failures or [failed])[0] from None
+        finally:
+            # gRPC does not leave off asking for more by itself.
+            over.set()
+            accepted.set()
 
 
 def _about_audio(failed: MeshError) -> MeshError:

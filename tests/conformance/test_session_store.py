@@ -1,6 +1,7 @@
 """What every store of sessions must do, asked of PostgreSQL and of the double alike."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -20,12 +21,15 @@ from services.jobs.content import (
     Transcript,
     Word,
 )
-from services.jobs.sessions.domain import NewSession, Progress, SessionState
+from services.jobs.sessions.domain import Hearing, NewSession, SessionState
+from services.jobs.sessions.live import Encoding, Opening, Progress
 from tests.doubles.session_store_memory import MemorySessionStore
 
+HEARING = Hearing("h2", "h2-secret", 2**33, 3, 2.5)
 LEASE = timedelta(minutes=1)
 NOW = timedelta()
-NEW = NewSession("acme", "glasses-1", "secret", "h1", "h-secret")
+OPENING = Opening("glasses-1", Encoding.MULAW, 8_000, "de", ("Ada",))
+NEW = NewSession("acme", "glasses-1", "secret", "h1", "h-secret", OPENING)
 EVIDENCE = (Evidence("Stop.", 0.5, 1.5, "S1"), Evidence("a ladder", image_id="front"))
 TRANSCRIPT = Transcript(
     "Stop.",
@@ -110,6 +114,8 @@ async def test_who_takes_a_session_up_by_its_token_takes_the_hold(store):
     for write in (
         store.keep(opened, lease=LEASE),
         store.leave(opened, wait=NOW),
+        store.hear(opened, 0, TRANSCRIPT.segments[0]),
+        store.hear_anew(opened, HEARING),
         store.hear_out(opened, TRANSCRIPT),
         store.note(opened, Progress(2, 1)),
         store.end(opened, FINDINGS, keep=LEASE),
@@ -117,6 +123,28 @@ async def test_who_takes_a_session_up_by_its_token_takes_the_hold(store):
         with pytest.raises(Conflict):
             await write
     await store.keep(taken, lease=LEASE)
+    assert await store.heard(taken) == []
+
+
+async def test_segments_are_written_down_and_come_back_in_order(store):
+    opened = await store.open(NEW, lease=LEASE)
+    [first] = TRANSCRIPT.segments
+    second = replace(first, text="Go on.")
+    await store.hear(opened, 1, second)
+    await store.hear(opened, 0, first)
+    assert await store.heard(opened) == [first, second]
+    await store.hear(opened, 1, first)
+    assert await store.heard(opened) == [first, first]
+
+
+async def test_a_session_that_is_heard_anew_knows_by_whom_and_from_where(store):
+    opened = await store.open(NEW, lease=LEASE)
+    assert opened.opening == OPENING
+    await store.hear_anew(opened, HEARING)
+    anew = await store.hear_anew(opened, HEARING)
+    assert (anew.hearing_id, anew.hearing_token) == ("h2", "h2-secret")
+    assert (anew.begin, anew.segments_before, anew.lost_seconds) == (2**33, 3, 5.0)
+    assert (await store.find("acme", "glasses-1")) == anew
 
 
 async def test_a_session_that_is_claimed_can_still_be_taken_up(store):
@@ -175,7 +203,7 @@ async def test_a_session_that_ended_is_never_claimed(store):
 
 
 async def test_a_session_that_expired_is_not_found_and_is_forgotten(store):
-    kept, expired = NEW, NewSession("acme", "glasses-2", "secret", "h1", "h-secret")
+    kept, expired = NEW, replace(NEW, session_id="glasses-2")
     for new, keep in ((kept, LEASE), (expired, NOW)):
         opened = await store.open(new, lease=LEASE)
         await store.end(await store.hear_out(opened, TRANSCRIPT), FINDINGS, keep=keep)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import count
 
 from services.chassis.errors import NotFound
 from services.jobs.content import Segment, Transcript
@@ -21,6 +22,9 @@ class FakeListener:
     def __init__(self):
         self.sessions = {}
         """The bytes of each session, by its id."""
+        self._numbers = count()
+        self.partial = None
+        """Told instead of segments."""
         self.failing = []
         """Raised by the next streams, one each."""
         self.ended = []
@@ -30,7 +34,7 @@ class FakeListener:
         if self.failing:
             raise self.failing.pop(0)
         if isinstance(asked, Opening):
-            hearing_id = f"h{len(self.sessions)}"
+            hearing_id = f"h{next(self._numbers)}"
             self.sessions[hearing_id] = bytearray()
             segments = 0
         else:
@@ -51,7 +55,7 @@ class FakeListener:
                 offset = len(held) if message.offset is None else message.offset
                 held += message.data[len(held) - offset :]
                 yield Acknowledged(len(held))
-                yield SegmentHeard(_heard(held)[-1])
+                yield self.partial or SegmentHeard(_heard(held)[-1])
             await asyncio.Event().wait()
         finally:
             self.streams -= 1

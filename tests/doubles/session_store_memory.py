@@ -15,6 +15,7 @@ class MemorySessionStore:
         self.passed = timedelta()
         self._kept = {}
         self._due = {}
+        self._segments = {}
         self._bells = Bells()
 
     def now(self):
@@ -32,6 +33,7 @@ class MemorySessionStore:
             holder=1,
             attempts=0,
             create_time=self.now(),
+            opening=new.opening,
         )
         return self._write(session, lease)
 
@@ -59,6 +61,24 @@ class MemorySessionStore:
         held = self._held(session)
         self._write(replace(held, holder=held.holder + 1), wait)
         self._bells.ring("changes")
+
+    async def hear(self, session, number, segment):
+        self._segments.setdefault(self._held(session).key, {})[number] = segment
+
+    async def heard(self, session):
+        return [it for _, it in sorted(self._segments.get(session.key, {}).items())]
+
+    async def hear_anew(self, session, hearing):
+        held = self._held(session)
+        self._kept[session.key] = replace(
+            held,
+            hearing_id=hearing.id,
+            hearing_token=hearing.token,
+            begin=hearing.begin,
+            segments_before=hearing.segments_before,
+            lost_seconds=held.lost_seconds + hearing.lost_seconds,
+        )
+        return self._kept[session.key]
 
     async def hear_out(self, session, transcript):
         heard = replace(self._held(session), state=SessionState.ANALYZING, transcript=transcript)

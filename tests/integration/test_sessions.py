@@ -29,6 +29,7 @@ from services.jobs.sessions.analyst import Analyst
 from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.closing import Closer
 from services.jobs.sessions.core import Sessions
+from services.jobs.wire.times import seconds_from_pb
 from tests.doubles import reasoning_room
 from tests.doubles.engine_llama import free_port
 from tests.doubles.mind_of_sessions import SessionMind
@@ -54,15 +55,15 @@ async def mesh(database, **options):
 
 
 @asynccontextmanager
-async def serving(database, *, bounds=BOUNDS, reasoning=None):
+async def serving(database, *, bounds=BOUNDS, reasoning=None, audio=None):
     """A jobs room with an audio room, and a reasoning room unless its address says."""
     mind = SessionMind(acts=ACTS)
     async with (
-        test_audio.room(ToneTranscriber()) as audio,
+        test_audio.room(ToneTranscriber()) as hearing,
         reasoning_room.serving(mind) as address,
         client.channel(reasoning or address) as thinking,
     ):
-        store, listener = PostgresSessionStore(database), ListeningRoom(audio)
+        store, listener = PostgresSessionStore(database), ListeningRoom(audio or hearing)
         analyst = Analyst(ReasoningRoom(thinking), within=bounds.analysis)
         server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
         server.add(
@@ -162,6 +163,30 @@ async def test_a_session_that_is_cut_again_and_again_says_what_an_uncut_one_does
     segments += [it.segment for it in last if it.HasField("segment")]
     assert last[-1].analysis == whole
     assert segments == list(whole.transcript.segments)
+
+
+async def test_a_session_goes_on_when_the_audio_room_was_restarted(database):
+    pause = len(pcm16(np.concatenate([spoken([1, 7, 2, 5]), silence(1.4)]))) // 8_000 * 8_000
+    async with mesh(database) as stub:
+        whole = (await answers(stub, said(TALK)))[-1].analysis.transcript
+    async with test_audio.room(ToneTranscriber()) as restarted, mesh(database) as stub:
+        sent = said(TALK, end=False, until=pause, session_id="glasses")
+        first = await answers(stub, sent, stop=lambda it: it.acknowledged.offset == pause)
+        ready, segments = first[0].ready, [it for it in first if it.HasField("segment")]
+        async with mesh(database, audio=restarted) as stub:
+            settings = {
+                "session_id": "glasses",
+                "resume_token": ready.resume_token,
+                "acknowledged_offset": pause,
+                "received_segments": len(segments),
+            }
+            last = await answers(stub, said(TALK, begin=pause, **settings))
+    assert last[0].ready.next_offset == pause
+    heard = last[-1].analysis
+    assert heard.transcript.text == whole.text
+    assert max(it.acknowledged.offset for it in last) == len(TALK)
+    for ours, theirs in zip(heard.transcript.segments, whole.segments, strict=True):
+        assert abs(seconds_from_pb(ours.start_offset) - seconds_from_pb(theirs.start_offset)) < 0.2
 
 
 async def test_an_abandoned_session_ends_is_analysed_and_can_be_fetched(database):

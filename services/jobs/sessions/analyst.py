@@ -17,7 +17,7 @@ from services.jobs.pipelines import session_prompts, summing
 from services.jobs.pipelines.citing import cited, text_of
 from services.jobs.pipelines.prompts import Prompt, line
 from services.jobs.ports.rooms import Reasoning
-from services.jobs.sessions.domain import Progress
+from services.jobs.sessions.live import Progress
 from services.jobs.sessions.noting import Tell
 
 Answer = TypeVar("Answer")

@@ -16,8 +16,9 @@ from services.chassis import call, names
 from services.chassis.errors import Conflict, MeshError
 from services.jobs.bells import Bell
 from services.jobs.content import Findings, MissingPart, Transcript
+from services.jobs.sessions import rehearing
 from services.jobs.sessions.bounds import Bounds
-from services.jobs.sessions.domain import Session, hearing_key
+from services.jobs.sessions.domain import Session
 from services.jobs.sessions.hold import held
 from services.jobs.sessions.live import Chunk, End, Resumption, Whole
 from services.jobs.sessions.noting import Tell, noted
@@ -112,6 +113,9 @@ class Closer:
         if transcript is None:
             transcript, missing = await self._heard(session)
             session = await self._store.hear_out(session, transcript)
+        if session.lost_seconds:
+            lost = f"the audio room lost {session.lost_seconds:.0f} seconds of it"
+            missing = (MissingPart("transcript", lost), *missing)
         if session.attempts > _MOST_ATTEMPTS:
             findings = Findings(missing=_all_missing("the analysis failed too often"))
         else:
@@ -123,20 +127,17 @@ class Closer:
 
     async def _heard(self, session: Session) -> tuple[Transcript, tuple[MissingPart, ...]]:
         """The end of what the audio room has of a session whose client stays away."""
-        asked = Resumption(
-            session.hearing_id,
-            session.hearing_token,
-            words=True,
-            hearing_key=hearing_key(session.token),
-        )
+        kept = await self._store.heard(session)
+        before = kept[: session.segments_before]
+        asked = rehearing.resumption(session, Resumption("", ""))
         try:
             async with (
                 asyncio.timeout(_HEARING_SECONDS),
                 aclosing(self._listener.listen(asked, _just_end())) as heard,
             ):
                 async for each in heard:
-                    if isinstance(each, Whole):
-                        return each.transcript, ()
+                    if isinstance(whole := rehearing.placed(each, session), Whole):
+                        return rehearing.together(before, whole.transcript), ()
                 reason = "the audio room stopped before its last answer"
         except MeshError as error:
             if error.passes and session.attempts < _MOST_ATTEMPTS:
@@ -144,6 +145,9 @@ class Closer:
             reason = error.message
         except TimeoutError:
             reason = "the audio room took too long"
+        if kept:
+            told = f"{reason}: it ends at {kept[-1].end_seconds:.0f} seconds"
+            return rehearing.together(kept, _NOTHING), (MissingPart("transcript", told),)
         return _NOTHING, (MissingPart("transcript", reason), *_all_missing("nothing was heard"))
 
     async def _leave(self, session: Session, wait: timedelta) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -17,11 +17,11 @@ from typing import Final
 from opentelemetry import metrics
 
 from services.chassis import call, names
-from services.chassis.errors import Exhausted, Internal, MeshError, NotFound, TimedOut
+from services.chassis.errors import Exhausted, Internal, MeshError, NotFound
+from services.jobs.sessions import rehearing, waiting
 from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.domain import (
     NewSession,
-    Progress,
     Session,
     SessionState,
     hearing_key,
@@ -29,11 +29,11 @@ from services.jobs.sessions.domain import (
 )
 from services.jobs.sessions.hold import held
 from services.jobs.sessions.live import (
-    Analyzed,
     Chunk,
     End,
     Heard,
     Opening,
+    Partial,
     Ready,
     Resumption,
     SegmentHeard,
@@ -48,9 +48,6 @@ _RETRY_AFTER: Final = timedelta(seconds=15)
 """About as long as people speak in one go; then a place may be free."""
 _KEPT_SHARE: Final = 0.75
 """Of the time for which the audio room keeps a session: the rest is for ending it there."""
-_LOOK_SECONDS: Final = 1.0
-_SIGN_SECONDS: Final = 10.0
-"""After so long without anything new, who waits for an analysis is told how far it is once more."""
 _LEAVE_SECONDS: Final = 5.0
 
 
@@ -109,12 +106,12 @@ class Sessions:
         self, asked: Opening, messages: AsyncIterator[Chunk | End]
     ) -> AsyncGenerator[Told, None]:
         token = secrets.token_urlsafe(24)
-        wanted = replace(asked, hearing_key=hearing_key(token))
+        wanted = replace(asked, words=True, hearing_key=hearing_key(token))
         async with aclosing(self._listener.listen(wanted, messages)) as heard:
             ready = await _ready(heard)
             session_id = asked.session_id or secrets.token_urlsafe(12)
             tenant = call.current().tenant
-            new = NewSession(tenant, session_id, token, ready.session_id, ready.token)
+            new = NewSession(tenant, session_id, token, ready.session_id, ready.token, asked)
             session = await self._store.open(new, lease=self._bounds.lease)
             async with aclosing(self._followed(session, ready, heard)) as told:
                 async for each in told:
@@ -131,44 +128,90 @@ class Sessions:
                 async for each in told:
                     yield each
             return
-        again = Resumption(
-            session.hearing_id,
-            session.hearing_token,
-            asked.acknowledged,
-            asked.segments,
-            words=asked.words,
-            hearing_key=hearing_key(session.token),
-        )
-        async with aclosing(self._listener.listen(again, messages)) as heard:
+        async with AsyncExitStack() as stack:
             try:
-                ready = await _ready(heard)
+                session, ready, heard = await self._heard_on(session, asked, messages, stack)
             except BaseException as failed:
-                # What the audio room does not have any more nobody can take up.
+                # What the audio room does not have any more, and cannot hear on, nobody can.
                 wait = timedelta() if isinstance(failed, NotFound) else self._bounds.kept
                 await self._leave(session, wait)
                 raise
-            async with aclosing(self._followed(session, ready, heard)) as told:
+            followed = self._followed(session, ready, heard, known=asked.segments)
+            async with aclosing(followed) as told:
                 async for each in told:
                     yield each
 
+    async def _heard_on(
+        self,
+        session: Session,
+        asked: Resumption,
+        messages: AsyncIterator[Chunk | End],
+        stack: AsyncExitStack,
+    ) -> tuple[Session, Ready, AsyncIterator[Heard]]:
+        """Go on where the audio room is; in a new session there, if it has lost the old one."""
+
+        async def listen(asked: Opening | Resumption, begin: int) -> AsyncIterator[Heard]:
+            sent = rehearing.after(messages, begin)
+            return await stack.enter_async_context(aclosing(self._listener.listen(asked, sent)))
+
+        heard = await listen(rehearing.resumption(session, asked), session.begin)
+        try:
+            return session, await _ready(heard), heard
+        except NotFound:
+            opening = rehearing.opening(session)
+            if opening is None:
+                raise
+        begin = rehearing.begin(opening, asked.acknowledged)
+        heard = await listen(opening, begin)
+        ready = await _ready(heard)
+        known = await self._store.heard(session)
+        hearing = rehearing.hearing(session, opening, begin, known, ready)
+        _log.warning("a session is heard anew", extra={"lost_seconds": hearing.lost_seconds})
+        return await self._store.hear_anew(session, hearing), ready, heard
+
     async def _followed(
-        self, session: Session, ready: Ready, heard: AsyncIterator[Heard]
+        self, session: Session, ready: Ready, heard: AsyncIterator[Heard], *, known: int = 0
     ) -> AsyncGenerator[Told, None]:
         kept_for = min(self._bounds.kept, ready.kept_for * _KEPT_SHARE)
+        before = (await self._store.heard(session))[: session.segments_before]
+        number = max(known, len(before))
         whole: Whole | None = None
         async with self._hold(session, kept_for):
-            yield Ready(session.session_id, session.token, ready.offset, kept_for)
-            async for each in heard:
-                if isinstance(each, Whole):
-                    whole = each
-                    await self._store.hear_out(session, whole.transcript)
-                    break
-                yield each
+            offset = ready.offset + session.begin
+            yield Ready(session.session_id, session.token, offset, kept_for)
+            for segment in before[known:]:
+                yield SegmentHeard(segment)
+            partial = Partial("", "")
+            try:
+                async for told in heard:
+                    match each := rehearing.placed(told, session):
+                        case Whole():
+                            whole = Whole(rehearing.together(before, each.transcript))
+                            await self._store.hear_out(session, whole.transcript)
+                            break
+                        case SegmentHeard():
+                            # Before it is told, so that it is not lost with the audio room.
+                            await self._store.hear(session, number, each.segment)
+                            number, partial = number + 1, Partial("", "")
+                        case Partial():
+                            partial = each
+                    yield each
+            finally:
+                if whole is None and partial.words:
+                    await self._keep_words(session, number, partial)
         if whole is None:
             raise Internal("the audio room stopped before its last answer", remedy="take it up")
         yield whole
-        async for news in self._ended(session):
+        async for news in waiting.for_analysis(self._store, session, self._bounds):
             yield news
+
+    async def _keep_words(self, session: Session, number: int, partial: Partial) -> None:
+        """Write down words that were told as certain: as a segment, until there is one."""
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._store.hear(session, number, rehearing.segment_of(partial))
+        except (MeshError, TimeoutError) as error:
+            _log.info("the last words are not kept", extra={"reason": type(error).__name__})
 
     @asynccontextmanager
     async def _hold(self, session: Session, kept_for: timedelta) -> AsyncIterator[None]:
@@ -188,27 +231,8 @@ class Sessions:
             for segment in session.transcript.segments[asked.segments :]:
                 yield SegmentHeard(segment)
             yield Whole(session.transcript)
-        async for news in self._ended(session):
+        async for news in waiting.for_analysis(self._store, session, self._bounds):
             yield news
-
-    async def _ended(self, session: Session) -> AsyncIterator[Progress | Analyzed]:
-        clock, told, told_at = asyncio.get_running_loop().time, None, 0.0
-        until = clock() + (2 * self._bounds.analysis + self._bounds.lease).total_seconds()
-        with self._store.changes() as bell:
-            while clock() < until:
-                now = await self._store.take_up(
-                    session.tenant, session.session_id, session.token, lease=self._bounds.lease
-                )
-                if now.findings is not None and now.transcript is not None:
-                    yield Analyzed(now.transcript, now.findings)
-                    return
-                if now.progress != told or clock() - told_at >= _SIGN_SECONDS:
-                    told, told_at = now.progress, clock()
-                    yield told
-                await bell.wait(_LOOK_SECONDS)
-        raise TimedOut(
-            "the analysis has to wait for too long", remedy="ask GetSession for it later"
-        )
 
     async def _leave(self, session: Session, wait: timedelta) -> None:
         try:

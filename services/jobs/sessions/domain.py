@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.chassis.errors import NotFound, Resource
 from services.jobs.content import Findings, Transcript
+from services.jobs.sessions.live import Opening, Progress
 
 SessionKey = NewType("SessionKey", UUID)
 
@@ -25,18 +26,6 @@ class SessionState(StrEnum):
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far an analysis is."""
-
-    asked: int = 0
-    """The questions that the language model was or is to be asked, as far as is known. Zero: the
-    analysis waits for its turn.
-    """
-    answered: int = 0
-    """Those that are done with."""
-
-
-@dataclass(frozen=True)
 class NewSession:
     """A session as it is opened."""
 
@@ -48,6 +37,22 @@ class NewSession:
     hearing_id: str
     """What the audio room calls it."""
     hearing_token: str = field(repr=False)
+    opening: Opening
+    """How it is heard."""
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A session of the audio room that hears the rest of one of ours."""
+
+    id: str
+    token: str = field(repr=False)
+    begin: int
+    """Where it begins, in bytes from the start."""
+    segments_before: int
+    """Those that were heard before."""
+    lost_seconds: float
+    """The audio before it that nobody put into words, as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,18 @@ class Session:
     """None: not all was said yet."""
     findings: Findings | None = None
     """None: it has not ended."""
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
     """How far its analysis is."""
+    opening: Opening | None = None
+    """How it is heard. None: nobody knows any more."""
+    begin: int = 0
+    """Where the audio room began to hear it, in bytes from its start: it may have lost what it
+    heard before.
+    """
+    segments_before: int = 0
+    """The segments that were heard before that."""
+    lost_seconds: float = 0.0
+    """The audio before it that nobody put into words."""
 
 
 def hearing_key(token: str) -> str:

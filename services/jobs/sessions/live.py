@@ -5,7 +5,6 @@ from datetime import timedelta
 from enum import StrEnum
 
 from services.jobs.content import Findings, Segment, Transcript, Word
-from services.jobs.sessions.domain import Progress
 
 
 class Encoding(StrEnum):
@@ -116,6 +115,18 @@ class Whole:
     """Everything that was said, at the end."""
 
     transcript: Transcript
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an analysis is."""
+
+    asked: int = 0
+    """The questions that the language model was or is to be asked, as far as is known. Zero: the
+    analysis waits for its turn.
+    """
+    answered: int = 0
+    """Those that are done with."""
 
 
 @dataclass(frozen=True)

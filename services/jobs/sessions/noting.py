@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from services.chassis.errors import Conflict, MeshError
-from services.jobs.sessions.domain import Progress, Session
+from services.jobs.sessions.domain import Session
+from services.jobs.sessions.live import Progress
 from services.jobs.sessions.ports import SessionStore
 
 _log = logging.getLogger(__name__)

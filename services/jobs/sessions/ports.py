@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from services.jobs.bells import Bell
-from services.jobs.content import Findings, Transcript
-from services.jobs.sessions.domain import NewSession, Progress, Session
-from services.jobs.sessions.live import Chunk, End, Heard, Opening, Resumption
+from services.jobs.content import Findings, Segment, Transcript
+from services.jobs.sessions.domain import Hearing, NewSession, Session
+from services.jobs.sessions.live import Chunk, End, Heard, Opening, Progress, Resumption
 
 
 class SessionStore(Protocol):
@@ -38,6 +38,18 @@ class SessionStore(Protocol):
 
     async def leave(self, session: Session, *, wait: timedelta) -> None:
         """Hold a session no more. After the wait somebody is to end it."""
+        ...
+
+    async def hear(self, session: Session, number: int, segment: Segment) -> None:
+        """Write a segment down, the first of which is 0, in place of any that is there."""
+        ...
+
+    async def heard(self, session: Session) -> Sequence[Segment]:
+        """Return the segments that were written down, in order."""
+        ...
+
+    async def hear_anew(self, session: Session, hearing: Hearing) -> Session:
+        """Write that the audio room hears the rest in another session; it is still held."""
         ...
 
     async def hear_out(self, session: Session, transcript: Transcript) -> Session:

@@ -7,7 +7,7 @@ from mesh.jobs.v1 import session_pb2, session_service_pb2
 from mesh.jobs.v1 import session_service_pb2 as pb
 
 from services.jobs.content import Findings, Transcript
-from services.jobs.sessions.domain import Progress, Session, SessionState
+from services.jobs.sessions.domain import Session, SessionState
 from services.jobs.sessions.live import (
     Acknowledged,
     Analyzed,
@@ -16,6 +16,7 @@ from services.jobs.sessions.live import (
     End,
     Opening,
     Partial,
+    Progress,
     Ready,
     Resumption,
     SegmentHeard,

@@ -6,22 +6,24 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import Row, Update, delete, func, insert, literal, null, select, update
+from sqlalchemy import JSON, Row, Update, delete, func, insert, literal, null, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_or_update
 
 from services.chassis.errors import Conflict
 from services.jobs import record
 from services.jobs.adapters.postgres.database import Database
-from services.jobs.adapters.postgres.tables import sessions
+from services.jobs.adapters.postgres.tables import session_segments, sessions
 from services.jobs.bells import Bell
-from services.jobs.content import Findings, Transcript
+from services.jobs.content import Findings, Segment, Transcript
 from services.jobs.sessions.domain import (
+    Hearing,
     NewSession,
-    Progress,
     Session,
     SessionKey,
     SessionState,
     not_found,
 )
+from services.jobs.sessions.live import Opening, Progress
 
 _NOW: Final = func.now()
 _CHANGES: Final = "sessions"
@@ -45,6 +47,7 @@ class PostgresSessionStore:
                 token=new.token,
                 hearing_id=new.hearing_id,
                 hearing_token=new.hearing_token,
+                opening=record.dump(new.opening),
                 create_time=_NOW,
                 due_time=_NOW + lease,
             )
@@ -94,6 +97,44 @@ class PostgresSessionStore:
         left = _held(session).values(due_time=_NOW + wait, holder=sessions.c.holder + 1)
         await self._change(session, left)
         self._database.bells.ring(_CHANGES)
+
+    async def hear(self, session: Session, number: int, segment: Segment) -> None:
+        """Write a segment down."""
+        held = (
+            select(sessions.c.key)
+            .where(sessions.c.key == session.key, sessions.c.holder == session.holder)
+            .cte("held")
+        )
+        values = (held.c.key, literal(number), literal(record.dump(segment), JSON))
+        writing = insert_or_update(session_segments).from_select(
+            ["key", "number", "segment"], select(*values)
+        )
+        written = writing.on_conflict_do_update(
+            index_elements=[session_segments.c.key, session_segments.c.number],
+            set_={"segment": writing.excluded.segment},
+        ).cte("written")
+        if not await self._database.rows(select(held.c.key).add_cte(written)):
+            raise _lost()
+
+    async def heard(self, session: Session) -> Sequence[Segment]:
+        """Return the segments that were written down."""
+        rows = (
+            select(session_segments.c.segment)
+            .where(session_segments.c.key == session.key)
+            .order_by(session_segments.c.number)
+        )
+        return [record.load(Segment, row.segment) for row in await self._database.rows(rows)]
+
+    async def hear_anew(self, session: Session, hearing: Hearing) -> Session:
+        """Write that the audio room hears the rest in another session."""
+        anew = _held(session).values(
+            hearing_id=hearing.id,
+            hearing_token=hearing.token,
+            hearing_begin=hearing.begin,
+            segments_before=hearing.segments_before,
+            lost_seconds=sessions.c.lost_seconds + hearing.lost_seconds,
+        )
+        return _session(await self._change(session, anew))
 
     async def hear_out(self, session: Session, transcript: Transcript) -> Session:
         """Write that all was said."""
@@ -162,7 +203,11 @@ class PostgresSessionStore:
     async def _change(self, session: Session, change: Update) -> Row[Any]:
         for row in await self._database.rows(change.returning(*sessions.c)):
             return row
-        raise Conflict("the session is held by somebody else", code="LEASE_LOST")
+        raise _lost()
+
+
+def _lost() -> Conflict:
+    return Conflict("the session is held by somebody else", code="LEASE_LOST")
 
 
 def _held(session: Session) -> Update:
@@ -188,4 +233,8 @@ def _session(row: Row[Any]) -> Session:
         transcript=row.transcript and record.load(Transcript, row.transcript),
         findings=row.findings and record.load(Findings, row.findings),
         progress=Progress(row.asked, row.answered),
+        opening=row.opening and record.load(Opening, row.opening),
+        begin=row.hearing_begin,
+        segments_before=row.segments_before,
+        lost_seconds=row.lost_seconds,
     )

@@ -14,11 +14,13 @@ from sqlalchemy import (
     Column,
     Computed,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
     Table,
     Text,
@@ -258,8 +260,22 @@ sessions: Final = Table(
     Column("findings", JSON(none_as_null=True)),
     Column("asked", Integer, nullable=False, server_default="0"),
     Column("answered", Integer, nullable=False, server_default="0"),
+    Column("opening", JSON(none_as_null=True)),
+    # Where the audio room began to hear it, in bytes.
+    Column("hearing_begin", BigInteger, nullable=False, server_default="0"),
+    Column("segments_before", Integer, nullable=False, server_default="0"),
+    Column("lost_seconds", Double, nullable=False, server_default="0"),
     CheckConstraint("state IN ('open', 'analyzing', 'ended')", name="sessions_state"),
 )
 Index("sessions_newest", sessions.c.tenant, sessions.c.session_id, sessions.c.create_time.desc())
 Index("sessions_due", sessions.c.due_time)
 Index("sessions_expire", sessions.c.expire_time)
+
+session_segments: Final = Table(
+    "session_segments",
+    metadata,
+    Column("key", Uuid, ForeignKey("sessions.key", ondelete="CASCADE")),
+    Column("number", Integer),
+    Column("segment", JSON, nullable=False),
+    PrimaryKeyConstraint("key", "number"),
+)

@@ -7,7 +7,7 @@ from services.chassis.errors import Exhausted, Unavailable
 from services.jobs.content import Findings, Segment, Transcript
 from services.jobs.sessions import analyst
 from services.jobs.sessions.analyst import Analyst
-from services.jobs.sessions.domain import Progress
+from services.jobs.sessions.live import Progress
 from tests.doubles.mind_of_sessions import SessionMind
 
 MINUTE = timedelta(minutes=1)

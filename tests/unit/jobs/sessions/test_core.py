@@ -6,17 +6,21 @@ import pytest
 
 from services.chassis import call
 from services.chassis.errors import Exhausted, NotFound, TimedOut, Unavailable
-from services.jobs.content import Finding, Findings
-from services.jobs.sessions import core, noting
+from services.jobs.content import Finding, Findings, Word
+from services.jobs.sessions import noting, waiting
 from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.closing import Closer
 from services.jobs.sessions.core import Sessions
-from services.jobs.sessions.domain import Progress, SessionState
+from services.jobs.sessions.domain import SessionState
 from services.jobs.sessions.live import (
+    Acknowledged,
     Analyzed,
     Chunk,
+    Encoding,
     End,
     Opening,
+    Partial,
+    Progress,
     Ready,
     Resumption,
     SegmentHeard,
@@ -179,8 +183,8 @@ async def test_who_waits_for_an_analysis_is_told_how_far_it_is(monkeypatch):
 
 
 async def test_who_waits_for_an_analysis_that_gets_no_further_is_given_signs_of_life(monkeypatch):
-    monkeypatch.setattr(core, "_SIGN_SECONDS", 0.0)
-    monkeypatch.setattr(core, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "_SIGN_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "_LOOK_SECONDS", 0.01)
     room = Room()
     signs = 0
     stream = room.sessions.analyze(OPENING, said(Chunk(b"one "), End()))
@@ -193,7 +197,7 @@ async def test_who_waits_for_an_analysis_that_gets_no_further_is_given_signs_of_
 
 
 async def test_an_analysis_that_never_comes_is_given_up(monkeypatch):
-    monkeypatch.setattr(core, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(waiting, "_LOOK_SECONDS", 0.01)
     quick = timedelta(seconds=0.02)
     room = Room(bounds=Bounds(analysis=quick, lease=quick))
     with pytest.raises(TimedOut, match="GetSession"):
@@ -223,14 +227,92 @@ async def test_what_the_audio_room_refuses_leaves_no_session_and_no_place():
         await room.sessions.get("glasses")
 
 
-async def test_a_session_that_the_audio_room_lost_ends_and_says_so():
+async def test_a_session_that_the_audio_room_lost_goes_on_in_a_new_one_there():
     async with running() as room:
         [ready, *_] = await until(
             room.sessions.analyze(OPENING, said_and_silent(Chunk(b"one "))), SegmentHeard
         )
         room.listener.sessions.clear()
+        again = Resumption("glasses", ready.token, acknowledged=4, segments=0)
+        sent = said(Chunk(b"on", 0), Chunk(b"ne two ", 1), Chunk(b"three ", 8), End())
+        told = await all_of(room.sessions.analyze(again, sent))
+        session = await room.state(SessionState.ENDED)
+    assert told[0].offset == 4
+    texts = [it.segment.text for it in told if isinstance(it, SegmentHeard)]
+    assert texts == ["one.", "two.", "three."]
+    assert [it.offset for it in told if isinstance(it, Acknowledged)] == [8, 14]
+    assert session.transcript.text == "one. two. three."
+    assert session.transcript.segments[1].start_seconds == 4 / 32_000
+    assert session.findings.missing == ()
+
+
+async def test_words_that_were_told_as_certain_are_not_lost_with_the_audio_room():
+    async with running() as room:
+        room.listener.partial = Partial("one", " maybe", (Word(0.5, 1.0, "one", 0.9),))
+        stream = room.sessions.analyze(OPENING, said_and_silent(Chunk(b"one ")))
+        [ready, *_] = await until(stream, Partial)
+        room.listener.partial = None
+        room.listener.sessions.clear()
+        again = Resumption("glasses", ready.token, acknowledged=32_000)
+        told = await all_of(room.sessions.analyze(again, said(Chunk(b"two ", 32_000), End())))
+    assert [it.segment.text for it in told if isinstance(it, SegmentHeard)] == ["one", "two."]
+    assert told[-1].transcript.text == "one two."
+    assert told[-1].findings.missing == ()
+
+
+async def test_words_that_were_kept_give_way_to_their_segment():
+    async with running() as room:
+        room.listener.partial = Partial("on", "", (Word(0.0, 0.5, "on", 0.9),))
+        stream = room.sessions.analyze(OPENING, said_and_silent(Chunk(b"one ")))
+        [ready, *_] = await until(stream, Partial)
+        room.listener.partial = None
+        again = Resumption("glasses", ready.token, acknowledged=4)
+        await until(room.sessions.analyze(again, said_and_silent()), SegmentHeard)
+        room.listener.sessions.clear()
+        room.store.passed = timedelta(seconds=61)
+        session = await room.state(SessionState.ENDED)
+    assert session.transcript.text == "one."
+
+
+async def test_what_the_audio_room_lost_of_a_session_is_named():
+    seconds = 32_000
+    async with running() as room:
+        [ready, *_] = await until(
+            room.sessions.analyze(OPENING, said_and_silent(Chunk(b"one "))), SegmentHeard
+        )
+        room.listener.sessions.clear()
+        again = Resumption("glasses", ready.token, acknowledged=5 * seconds - 1, segments=1)
+        sent = said(Chunk(b"two ", 5 * seconds), End())
+        told = await all_of(room.sessions.analyze(again, sent))
+        session = await room.state(SessionState.ENDED)
+    assert told[0].offset == 5 * seconds
+    assert [(it.part, it.reason) for it in session.findings.missing] == [
+        ("transcript", "the audio room lost 4 seconds of it")
+    ]
+    assert [it.start_seconds for it in session.transcript.segments] == [0.0, 5.0]
+
+
+async def test_a_session_that_can_be_heard_from_its_beginning_alone_ends_with_what_was_heard():
+    async with running() as room:
+        opening = Opening("glasses", Encoding.WEBM_OPUS)
+        [ready, *_] = await until(
+            room.sessions.analyze(opening, said_and_silent(Chunk(b"one "))), SegmentHeard
+        )
+        room.listener.sessions.clear()
         with pytest.raises(NotFound):
             await all_of(room.sessions.analyze(Resumption("glasses", ready.token), said()))
+        session = await room.state(SessionState.ENDED)
+    assert session.transcript.text == "one."
+    assert session.findings.summary == "1 said"
+    [missing] = session.findings.missing
+    assert (missing.part, "it ends at 1 seconds" in missing.reason) == ("transcript", True)
+
+
+async def test_a_session_of_which_nothing_was_heard_is_missing_as_a_whole():
+    async with running() as room:
+        await until(room.sessions.analyze(OPENING, said_and_silent()), Ready)
+        room.listener.sessions.clear()
+        room.store.passed = timedelta(seconds=61)
         session = await room.state(SessionState.ENDED)
     assert [it.part for it in session.findings.missing] == ["transcript", *PARTS]
 
