@@ -23,12 +23,12 @@ from typing import Final
 import uvloop
 
 from bench import parts
-from bench.quality import tasks
-from bench.quality.descriptions import Kind
 from bench.quality.dialogues import run as dialogues
 from bench.quality.dialogues.scripts import MINUTES
 from bench.quality.minds import Mind
-from bench.quality.sequences import Level
+from bench.quality.tasks import run as tasks
+from bench.quality.tasks.descriptions import Kind
+from bench.quality.tasks.sequences import Level
 from sensorium.launcher.profiles.local import LANGUAGES
 from sensorium.weights import store
 from services.engine.openai import OpenAIEngine

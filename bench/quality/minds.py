@@ -1,6 +1,5 @@
 """Language models as the pipelines ask them: through the reasoning room's own core on an engine,
-each distinct question paid once in a run and counted each time; and a perfect one, which knows how
-every sentence was worded.
+each distinct question paid once in a run and counted each time.
 """
 
 import json
@@ -10,9 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.quality import wording
-from bench.quality.sequences import TASKS
-from models.aisle.world import Worker
 from services.chassis.clock import SystemClock
 from services.chassis.errors import Internal, Precondition
 from services.engine.chat import Chat
@@ -34,17 +30,28 @@ class Told:
     seconds: float
 
 
+@dataclass
 class Cost:
     """What was asked in a while."""
 
-    def __init__(self) -> None:
-        self.asked = self.fitting = self.tokens = 0
-        self.seconds = 0.0
+    asked: int = 0
+    fitting: int = 0
+    """Answers that fit what was asked for."""
+    tokens: int = 0
+    """Read and written."""
+    seconds: float = 0.0
+    """Of the model."""
+    too_long: int = 0
+    """Prompts that did not fit the model's context."""
 
     def add(self, told: Told) -> None:
-        """Count an answer."""
+        """Count an answer that was to fit something."""
         self.asked += 1
         self.fitting += bool(told.value)
+        self.pay(told)
+
+    def pay(self, told: Told) -> None:
+        """Count what an answer took."""
         self.tokens += told.tokens
         self.seconds += told.seconds
 
@@ -96,7 +103,7 @@ class Mind:
             said = (await self._room.generate(_turns(turns), sampling)).answer
             tokens = said.input_tokens + said.output_tokens
             self._keep(key, Told({"text": said.text}, tokens, time.perf_counter() - begun))
-        self.cost.add(self._told[key])
+        self.cost.pay(self._told[key])
         return str(self._told[key].value["text"])
 
     async def _once(self, turns: Turns, schema: Mapping[str, Any]) -> Told:
@@ -122,38 +129,3 @@ class Mind:
 
 def _turns(turns: Turns) -> list[Turn]:
     return [Turn(Role(role), (text,)) for role, text in turns]
-
-
-class Perfect:
-    """Knows what every sentence means: the ceiling of a method on given descriptions."""
-
-    def __init__(self) -> None:
-        self.cost = Cost()
-        self._true = {
-            "stocking": _every(wording.WORKER[Worker.STOCKING]),
-            "standing": _every(wording.WORKER[Worker.STANDING]),
-            "spill": _every(wording.FLOOR[True]),
-            "ladder": _every(wording.LADDER[True]),
-            "empty": _every(wording.EMPTY),
-        }
-        self._task = {words: name for name, (words, _) in TASKS.items()}
-
-    async def extract(self, turns: Turns, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer by the wordings."""
-        said = turns[-1][1].removeprefix("Description: ")
-        return {"readable": said not in _every(wording.UNREADABLE)}
-
-    async def choose(self, turns: Turns, answers: Sequence[str]) -> Sequence[float]:
-        """Answer by the wordings, and to what is said in its own words."""
-        statement, _, said = turns[-1][1].removeprefix("Statement: ").partition("\nSentence: ")
-        known = self._true[self._task[statement]] if statement in self._task else frozenset()
-        says = said in known or said.rstrip(".") == statement
-        return [float(says), float(not says)]
-
-    async def write(self, turns: Turns, *, most_tokens: int) -> str:
-        """Never asked."""
-        raise AssertionError("a question of the method wants JSON")
-
-
-def _every(of: wording.Wordings) -> frozenset[str]:
-    return frozenset((*of.known, *of.kept_back))

@@ -1,6 +1,6 @@
-"""Figures with their intervals, as bars in SVG and as lines of a table. It measures nothing."""
+"""Figures with their intervals, as bars in SVG. It measures nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -16,16 +16,6 @@ class Figure:
     value: float
     least: float
     most: float
-
-
-def line(cells: Iterable[str]) -> str:
-    """Write a line of a table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def share(part: int, whole: int) -> str:
-    """Write a share in percent."""
-    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def bars(figures: Mapping[tuple[str, str], Figure], title: str) -> str:

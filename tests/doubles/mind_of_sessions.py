@@ -3,8 +3,20 @@
 import asyncio
 
 from services.chassis.errors import Unavailable
+from services.jobs.pipelines import session_prompts
+from services.jobs.pipelines.session_prompts import (
+    ACT_V3,
+    CHECKS,
+    HARM_V2,
+    IDLE,
+    PLAINLY_ANSWERED,
+    Act,
+)
 from services.jobs.ports.rooms import TokenCounts
 from tests.doubles.peers_memory import lines_of, tokens
+
+PLAIN = {text: act for act, check in CHECKS.items() for text in check.plain}
+IDLE_LINES = [session_prompts.said(it) for it in IDLE]
 
 
 class SessionMind:
@@ -30,18 +42,28 @@ class SessionMind:
         question = turns[-1][1]
         await self._asked(question)
         said = question.partition("Line: ")[2]
-        answers = {
-            "act": next((act for word, act in self.acts.items() if word in said), "other"),
-            "holds": not any(word in said for word in self.refuted),
-            "answered": "because" in said,
-            "summary": _recap(lines_of(question)),
-            "severity": "high" if "very" in said else "low",
-        }
-        fields = list(schema["properties"])
-        if fields == ["title", "owner", "steps"]:
-            title = said.removeprefix("Please ").rstrip(".")
-            return self.task or {"title": title, "owner": "", "steps": []}
-        return {field: answers[field] for field in fields}
+        if "summary" in schema["properties"]:
+            return {"summary": _recap(lines_of(question))}
+        title = said.removeprefix("Please ").rstrip(".")
+        return self.task or {"title": title, "owner": "", "steps": []}
+
+    async def choose(self, turns, answers):
+        question = turns[-1][1]
+        await self._asked(question)
+        said = question.partition("Line: ")[2]
+        if answers == ACT_V3.answers:
+            act = PLAIN.get(said) or next(
+                (act for word, act in self.acts.items() if word in said), Act.OTHER
+            )
+            return [0.6 if it == act else 0.1 for it in answers]
+        if answers == HARM_V2.answers:
+            return [float(it == ("high" if "very" in said else "low")) for it in answers]
+        if question in IDLE_LINES:
+            return [0.2, 0.8]
+        says = said in PLAIN or not any(word in said for word in self.refuted)
+        if not said:
+            says = question in PLAINLY_ANSWERED or "because" in question
+        return [0.4, 0.6] if says else [0.2, 0.8]
 
     async def count_tokens(self, texts):
         await self._asked("count")

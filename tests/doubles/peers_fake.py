@@ -81,7 +81,6 @@ class FakePeers(
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": " no " not in observed,
             "severity": "medium",
-            "act": "other",
             "readable": "dark" not in asked,
             "summary": next((it[2:] for it in asked.splitlines() if it.startswith("- ")), ""),
         }
@@ -96,6 +95,9 @@ class FakePeers(
     async def Choose(self, request, context):  # noqa: N802 - the contract's name
         asked = request.messages[-1].parts[0].text
         await self._answer("Choose", asked)
+        if "other" in request.answers:
+            probabilities = [float(it == "other") for it in request.answers]
+            return reasoning_pb.ChooseResponse(probabilities=probabilities)
         statement, _, sentence = asked.removeprefix("Statement: ").partition("\nSentence: ")
         own = sentence == f"{statement}."
         if not own and sentence not in ELSEWHERE and statement != NEVER_SEEN:

@@ -69,7 +69,6 @@ class Mind:
             "hazard": next((it for word, it in self.hazards.items() if word in observed), "none"),
             "there": not any(word in observed for word in self.refuted),
             "severity": self.severity,
-            "act": "other",
         }
         return {field: answers[field]}
 

@@ -22,6 +22,10 @@ class _Reasoning(pb_grpc.ReasoningServiceServicer):
         response.value.update(told)
         return response
 
+    async def Choose(self, request, context):  # noqa: N802 - the contract's name
+        probabilities = await self._mind.choose(_turns(request), tuple(request.answers))
+        return pb.ChooseResponse(probabilities=probabilities, weighed=True)
+
     async def CountTokens(self, request, context):  # noqa: N802 - the contract's name
         counted = await self._mind.count_tokens(request.texts)
         return pb.CountTokensResponse(counts=counted.counts, exact=True)

@@ -7,8 +7,9 @@ from statistics import median
 
 import pytest
 
-from bench.quality import descriptions, methods, minds, scores
-from bench.quality.sequences import Level, sequence
+from bench.quality import minds
+from bench.quality.tasks import descriptions, methods, scores
+from bench.quality.tasks.sequences import Level, sequence
 from sensorium.weights import store
 from services.engine.openai import OpenAIEngine
 from services.jobs.pipelines import judging, prompts

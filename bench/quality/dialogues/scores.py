@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.quality import scoring
 from bench.quality.dialogues.scripts import Kind, Point, Script
 
 SHARED: Final = 0.6
@@ -34,28 +35,13 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a method found in a dialogue, and what that took."""
+class Answer(scoring.Answer[Sequence[Found]]):
+    """What a method found in a dialogue; it rests on stretches of speech."""
 
-    found: Sequence[Found]
     claims: int = 0
     """What was claimed before claims were checked."""
     dropped: int = 0
     """Those of them that the check refused."""
-    cited: int = 0
-    """Stretches of speech that what was found rests on."""
-    cited_well: int = 0
-    """Those of them that there are, and that say what they are cited for."""
-    asked: int = 0
-    """Answers that it asked a model for in a schema."""
-    fitting: int = 0
-    """Those of them that fit it."""
-    tokens: int = 0
-    """Read and written."""
-    seconds: float = 0.0
-    """Of the model."""
-    too_long: int = 0
-    """Prompts that did not fit the model's context."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +104,7 @@ def f1(scores: Sequence[Score], kind: Kind) -> float:
     tallies = [it.tallies[kind] for it in scores]
     hits = sum(it.hits for it in tallies)
     others = sum(it.wrong + it.missed for it in tallies)
-    return 2 * hits / (2 * hits + others) if hits or others else 1.0
+    return scoring.f1(hits, others)
 
 
 def precision(scores: Sequence[Score], kind: Kind) -> float:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from bench.quality.dialogues import phrases
-from bench.quality.wording import Wordings
+from bench.quality.wordings import Wordings
 from services.jobs.pipelines.session_prompts import Act
 
 WORDS_A_MINUTE: Final = 150
@@ -107,7 +107,7 @@ class _Writer:
         self._ideas = self._deck(phrases.IDEAS)
 
     def _all(self, of: Wordings) -> Sequence[str]:
-        return [*of.known, *(of.kept_back if self._held_out else ())]
+        return of.all(held_out=self._held_out)
 
     def _deck(self, of: Wordings) -> _Deck:
         return _Deck(self._rng, self._all(of))

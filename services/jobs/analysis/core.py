@@ -1,17 +1,20 @@
 """Finds what follows from what was said.
 
 Of each sentence a model says what it does: asks for something, promises, decides, warns. That is a
-claim; the model is asked again whether the sentence bears it out, and what it does not bear out is
-dropped and counted. What it writes of its own, titles and steps, must have words of what was said,
-and a name must have been said. So everything that is told rests on a sentence that exists.
+claim; what the sentence does not bear out is dropped and counted. What a model writes of its own,
+titles and steps, must have words of what was said, and a name must have been said. So everything
+that is told rests on a sentence that exists; what is said again in the same words is told once.
 
 Questions are sentences written as such; the model says whether what follows answers them. It knows
 neither who asks the model nor what becomes of answers: an `Asker` does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from services.jobs.analysis.acts import Weigher, acts
+from services.jobs.analysis.leaning import weights
 from services.jobs.analysis.replies import taken_up
 from services.jobs.analysis.sentences import (
     Sentence,
@@ -23,6 +26,7 @@ from services.jobs.analysis.sentences import (
 )
 from services.jobs.content import (
     ActionItem,
+    Evidence,
     Finding,
     Findings,
     Risk,
@@ -34,12 +38,13 @@ from services.jobs.pipelines import session_prompts as prompts
 from services.jobs.pipelines.prompts import Prompt
 from services.jobs.pipelines.session_prompts import Act
 
-_AFTER: Final = 5
-"""So many sentences after a question are looked at for its answer."""
+_LEAST_ANSWERED: Final = 0.72
+"""How much a reply must weigh to answer a question, where 0 is one that does not and 1 one that
+plainly does. Found on training seeds of `bench.quality`, with two models."""
 _WORST_FIRST: Final = {it: -place for place, it in enumerate(Severity)}
 
 
-class Asker(Protocol):
+class Asker(Weigher, Protocol):
     """Asks a language model, as often as it takes."""
 
     async def each(self, name: str, prompt: Prompt, questions: Sequence[str]) -> Sequence[Any]:
@@ -52,42 +57,47 @@ class Asker(Protocol):
 async def findings(transcript: Transcript, asker: Asker) -> Findings:
     """Find decisions, open questions, action items and risks. The summary is left empty."""
     said = sentences(transcript)
-    acts = await asker.each("act", prompts.ACT_V2, [prompts.said(it.text) for it in said])
-    claims = [
-        (place, Act(act)) for place, act in enumerate(acts) if act is not None and act != Act.OTHER
-    ]
-    asked = [prompts.claimed(act, said[place].text) for place, act in claims]
-    borne = await asker.each("holds", prompts.HOLDS_V1, asked)
-    # What nobody could check is told all the same: who asks names it as not whole.
-    held = [claim for claim, holds in zip(claims, borne, strict=True) if holds is not False]
-    of_act = {act: [place for place, it in held if it is act] for act in Act}
+    done = await acts(said, asker)
+    of_act = {
+        act: [place for place, it in enumerate(said) if done.of.get(it.text) is act] for act in Act
+    }
     tasks = {*of_act[Act.REQUEST], *of_act[Act.PROMISE]}
     items, unsaid = await _items(said, of_act[Act.REQUEST], of_act[Act.PROMISE], asker)
     return Findings(
-        decisions=tuple(_finding(said[it]) for it in of_act[Act.DECISION]),
+        decisions=_told_once(said[it] for it in of_act[Act.DECISION]),
         open_questions=await _open_questions(said, tasks, asker),
         action_items=items,
-        risks=await _risks([said[it] for it in of_act[Act.DANGER]], asker),
-        dropped_claims=sum(it is False for it in borne) + unsaid,
+        risks=await _risks(_told_once(said[it] for it in of_act[Act.DANGER]), asker),
+        dropped_claims=len(done.refuted) + unsaid,
     )
 
 
-def _finding(sentence: Sentence) -> Finding:
-    return Finding(sentence.text, (sentence.evidence,))
+def _told_once(said: Iterable[Sentence]) -> tuple[Finding, ...]:
+    evidence: dict[str, dict[Evidence, None]] = {}
+    for it in said:
+        evidence.setdefault(it.text, {})[it.evidence] = None
+    return tuple(Finding(text, tuple(rests_on)) for text, rests_on in evidence.items())
 
 
 async def _open_questions(
     said: Sequence[Sentence], tasks: set[int], asker: Asker
 ) -> tuple[Finding, ...]:
-    places = [it for it, sentence in enumerate(said) if sentence.is_question and it not in tasks]
-    asked = [
-        prompts.followed(said[it].text, [after.text for after in said[it + 1 : it + 1 + _AFTER]])
-        for it in places
-    ]
-    answered = await asker.each("answered", prompts.ANSWERED_V1, asked)
-    return tuple(
-        _finding(said[place]) for place, it in zip(places, answered, strict=True) if it is False
-    )
+    """The questions that were not answered when they were last asked."""
+    places = {
+        it.text: place for place, it in enumerate(said) if it.is_question and place not in tasks
+    }
+    if not places:
+        return ()
+    known = (*prompts.UNANSWERED, *prompts.PLAINLY_ANSWERED)
+    asked = (prompts.replied(text, said[place].reply) for text, place in places.items())
+    told = await asker.weigh("answers", [(prompts.ANSWERED_V2, it) for it in (*known, *asked)])
+    answered = weights(told, len(prompts.UNANSWERED), len(known))
+    still_open = {
+        text
+        for text, it in zip(places, answered, strict=True)
+        if it is not None and it < _LEAST_ANSWERED
+    }
+    return _told_once(it for it in said if it.text in still_open)
 
 
 async def _items(
@@ -103,7 +113,8 @@ async def _items(
     ]
     told = await asker.each("task", prompts.TASK_V1, asked)
     owners = _Owners(said, set(requests))
-    items, dropped = [], 0
+    items: dict[tuple[str, str], ActionItem] = {}
+    dropped = 0
     for place, earlier, answer in zip(tasks, before, told, strict=True):
         sentence = said[place]
         answer = answer or {"title": "", "owner": "", "steps": []}
@@ -114,9 +125,16 @@ async def _items(
             title = sentence.text
         reply = said[taken[place]] if place in taken else None
         owner = owners.of(place, str(answer["owner"]).strip(), reply)
-        evidence = dict.fromkeys(it.evidence for it in (sentence, reply) if it is not None)
-        items.append(ActionItem(title, sentence.text, tuple(steps), owner, tuple(evidence)))
-    return tuple(items), dropped
+        known = items.get((sentence.text, owner))
+        evidence = dict.fromkeys(
+            [
+                *(known.evidence if known else ()),
+                *(it.evidence for it in (sentence, reply) if it is not None),
+            ]
+        )
+        item = known or ActionItem(title, sentence.text, tuple(steps), owner, ())
+        items[sentence.text, owner] = replace(item, evidence=tuple(evidence))
+    return tuple(items.values()), dropped
 
 
 class _Owners:
@@ -144,10 +162,17 @@ class _Owners:
         return others[0] if sentence.speaker and len(others) == 1 else ""
 
 
-async def _risks(said: Sequence[Sentence], asker: Asker) -> tuple[RiskFinding, ...]:
-    rated = await asker.each("harm", prompts.HARM_V1, [prompts.said(it.text) for it in said])
-    found = [
-        RiskFinding(Risk(it.text, Severity(severity or Severity.MEDIUM)), (it.evidence,))
-        for it, severity in zip(said, rated, strict=True)
+async def _risks(found: Sequence[Finding], asker: Asker) -> tuple[RiskFinding, ...]:
+    asked = [(prompts.HARM_V2, prompts.said(it.text)) for it in found]
+    told = await asker.weigh("harms", asked)
+    rated = [
+        RiskFinding(Risk(it.text, _severity(shares)), it.evidence)
+        for it, shares in zip(found, told, strict=True)
     ]
-    return tuple(sorted(found, key=lambda it: _WORST_FIRST[it.risk.severity]))
+    return tuple(sorted(rated, key=lambda it: _WORST_FIRST[it.risk.severity]))
+
+
+def _severity(shares: Sequence[float] | None) -> Severity:
+    if shares is None:
+        return Severity.MEDIUM
+    return Severity(prompts.HARM_V2.answers[shares.index(max(shares))])

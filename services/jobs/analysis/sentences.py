@@ -37,6 +37,8 @@ class Sentence:
     """Empty: unknown."""
     evidence: Evidence
     """The stretch of speech that it stands in."""
+    reply: str = ""
+    """What is said next, up to the end of a sentence that is long enough to do something."""
 
     @property
     def is_question(self) -> bool:
@@ -46,12 +48,16 @@ class Sentence:
 
 def sentences(transcript: Transcript) -> tuple[Sentence, ...]:
     """The sentences of a transcript that are long enough to do something, in order of time."""
-    return tuple(
-        Sentence(text[:_MOST_CHARS], segment.speaker, evidence_of(segment))
-        for segment in transcript.segments
-        for text in map(line, wording.sentences(segment.text))
-        if wording.weight(text) >= _LEAST_LETTERS
-    )
+    said: list[Sentence] = []
+    reply = ""
+    for segment in reversed(transcript.segments):
+        for text in reversed([line(it)[:_MOST_CHARS] for it in wording.sentences(segment.text)]):
+            if wording.weight(text) < _LEAST_LETTERS:
+                reply = f"{text} {reply}".strip()[:_MOST_CHARS]
+                continue
+            said.append(Sentence(text, segment.speaker, evidence_of(segment), reply))
+            reply = text
+    return tuple(reversed(said))
 
 
 def evidence_of(segment: Segment) -> Evidence:

@@ -7,7 +7,7 @@ nothing that exists is dropped and counted. Steps:
 
 - `transcribe`, of the recording, or of the video's sound;
 - those of `surveillance_v1`, for what is seen and the risks in it;
-- `act/0`, `holds/0`, `answered/0`, `task/0`, `harm/0`, ...: the questions of `analysis`;
+- `does/0`, `checks/0`, `answers/0`, `task/0`, `harms/0`, ...: the questions of `analysis`;
 - `measure/0`, `recap/0/0`, ...: `summing` of the timeline.
 
 The session's start is that of the recording or the video; else the first picture's time.
@@ -39,7 +39,7 @@ from services.jobs.content import (
 from services.jobs.domain import Json
 from services.jobs.pipelines import session_prompts, surveillance_v1, transcription_v1
 from services.jobs.pipelines.citing import cited, text_of
-from services.jobs.pipelines.prompts import Prompt, line
+from services.jobs.pipelines.prompts import Choice, Prompt, line
 from services.jobs.pipelines.summing import LINE_CHARS, Recap, summed_up_in_steps
 from services.jobs.pipelines.transcription_v1 import STEP
 from services.jobs.pipelines.work import Work
@@ -118,6 +118,18 @@ class _Recorded:
             return prompt.answer(await self._work.peers.reasoning.extract(turns, prompt.schema))
 
         return await self._work.steps.run_each(name, questions, ask, at_once=_AT_ONCE, tell=str)
+
+    async def weigh(
+        self, name: str, questions: Sequence[tuple[Choice, str]]
+    ) -> Sequence[Sequence[float]]:
+        """Tell how likely each answer is to each question of a kind."""
+
+        async def weigh(asked: tuple[Choice, str]) -> Json:
+            choice, question = asked
+            turns = choice.turns(question)
+            return list(await self._work.peers.reasoning.choose(turns, choice.answers))
+
+        return await self._work.steps.run_each(name, questions, weigh, at_once=_AT_ONCE)
 
 
 def _times(given: SessionReportInput, seen: Sequence[Observation]) -> list[float | None]:

@@ -15,11 +15,12 @@ from services.jobs.analysis.sentences import evidence_of
 from services.jobs.content import Findings, MissingPart, Segment, Transcript
 from services.jobs.pipelines import session_prompts, summing
 from services.jobs.pipelines.citing import cited, text_of
-from services.jobs.pipelines.prompts import Prompt, line
+from services.jobs.pipelines.prompts import Choice, Prompt, line
 from services.jobs.ports.rooms import Reasoning
 from services.jobs.sessions.live import Progress
 from services.jobs.sessions.noting import Tell
 
+Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 _AT_ONCE: Final = 4
@@ -40,11 +41,11 @@ class _Kind:
 
 _KINDS: Final = {
     "summary": _Kind(("summary",), 0.4),
-    "act": _Kind(("decisions", "action_items", "risks"), 0.65),
-    "holds": _Kind(("decisions", "action_items", "risks"), 0.6),
-    "answered": _Kind(("open_questions",), 0.4),
+    "does": _Kind(("decisions", "action_items", "risks"), 0.65),
+    "checks": _Kind(("decisions", "action_items", "risks"), 0.6),
+    "answers": _Kind(("open_questions",), 0.4),
     "task": _Kind(("action_items",), 0.7),
-    "harm": _Kind(("risks",), 1.0),
+    "harms": _Kind(("risks",), 1.0),
 }
 """The kinds of questions, as they are asked one after another."""
 _TIME_IS_UP: Final = "the time for the analysis was up"
@@ -112,6 +113,17 @@ class _Patient:
 
         return await self._each(name, self._time(name), questions, answer)
 
+    async def weigh(
+        self, name: str, questions: Sequence[tuple[Choice, str]]
+    ) -> Sequence[Sequence[float] | None]:
+        """Tell how likely each answer is to each question of a kind."""
+
+        async def weigh(asked: tuple[Choice, str]) -> Sequence[float]:
+            choice, question = asked
+            return await self._reasoning.choose(choice.turns(question), choice.answers)
+
+        return await self._each(name, self._time(name), questions, weigh)
+
     async def summary(self, segments: Sequence[Segment]) -> str:
         """Sum up what was said; part by part, where there is no summary of the parts to be had."""
         recap = summing.Recap(session_prompts.RECAP_OF_SPEECH_V1, session_prompts.conversation)
@@ -144,10 +156,10 @@ class _Patient:
         self,
         name: str,
         until: float,
-        items: Sequence[str],
-        ask: Callable[[str], Awaitable[Answer]],
+        items: Sequence[Item],
+        ask: Callable[[Item], Awaitable[Answer]],
     ) -> list[Answer | None]:
-        async def answer(item: str) -> Answer | None:
+        async def answer(item: Item) -> Answer | None:
             try:
                 return await self._tried(name, until, lambda: ask(item))
             finally:

@@ -18,6 +18,11 @@ class Asker:
         told = [self.mind.extract(prompt.turns(it), prompt.schema) for it in questions]
         return [prompt.answer(it) for it in await asyncio.gather(*told)]
 
+    async def weigh(self, name, questions):
+        self.turns += [choice.turns(it) for choice, it in questions]
+        told = [self.mind.choose(choice.turns(it), choice.answers) for choice, it in questions]
+        return await asyncio.gather(*told)
+
 
 async def found_in(*said, **mind):
     segments = tuple(
@@ -42,6 +47,27 @@ async def test_a_claim_that_its_sentence_does_not_bear_out_is_dropped_and_counte
     )
     assert len(found.decisions) == 1
     assert found.dropped_claims == 1
+
+
+async def test_what_is_said_again_in_the_same_words_is_told_once_and_rests_on_both():
+    again = "We decided to stay open."
+    found = await found_in(("S1", again), ("S2", "Who has the key now?"), ("S1", again))
+    [decision] = found.decisions
+    assert [it.start_seconds for it in decision.evidence] == [0.0, 2.0]
+    twice = [("S1", "Please clean the floor."), ("S2", "Nobody told me.")] * 2
+    [item] = (await found_in(*twice)).action_items
+    assert [it.start_seconds for it in item.evidence] == [0.0, 2.0]
+
+
+async def test_a_question_that_was_asked_again_is_open_when_its_last_reply_does_not_answer_it():
+    asked, answer, other = (
+        ("S1", "Where is the key?"),
+        ("S2", "Here, because I took it."),
+        ("S2", "Nobody told me."),
+    )
+    assert (await found_in(asked, other, asked, answer)).open_questions == ()
+    [question] = (await found_in(asked, answer, asked, other)).open_questions
+    assert [it.start_seconds for it in question.evidence] == [0.0, 2.0]
 
 
 async def test_a_promise_is_the_speakers_and_a_request_the_others():
@@ -104,9 +130,9 @@ async def test_hostile_speech_stays_one_line_of_data(hostile):
     await findings(Transcript(hostile, (segment,), "en", 1.0), asker)
     for turns in asker.turns:
         asked = turns[-1][1]
-        assert all(it.startswith(("Line: ", "Claim: ", "Before: ")) for it in asked.splitlines())
+        assert all(it.startswith(("Line: ", "Before: ")) for it in asked.splitlines())
         assert hostile.splitlines()[0] not in turns[0][1]
-    acts = [turns for turns in asker.turns if turns[0][1] == session_prompts.ACT_V2.system]
+    acts = [turns for turns in asker.turns if turns[0][1] == session_prompts.ACT_V3.system]
     assert all(len(turns[-1][1].splitlines()) == 1 for turns in acts)
 
 

@@ -19,6 +19,15 @@ def test_sentences_keep_the_stretch_that_they_stand_in_and_short_ones_are_left_o
     assert {it.evidence.text for it in said} == {segment.text}
 
 
+def test_a_reply_is_what_is_said_next_up_to_what_is_long_enough():
+    segments = (
+        Segment(0.0, 1.0, "Is the door locked?", speaker="S1"),
+        Segment(1.0, 2.0, "Yes. Since noon today. It is late.", speaker="S2"),
+    )
+    said = sentences(Transcript("", segments, "en", 2.0))
+    assert [it.reply for it in said] == ["Yes. Since noon today.", "It is late.", ""]
+
+
 @pytest.mark.parametrize(
     ("claim", "source", "shared"),
     [

@@ -5,6 +5,7 @@ import pytest
 
 from services.chassis.errors import Exhausted, Unavailable
 from services.jobs.content import Findings, Segment, Transcript
+from services.jobs.pipelines.session_prompts import IDLE
 from services.jobs.sessions import analyst
 from services.jobs.sessions.analyst import Analyst
 from services.jobs.sessions.live import Progress
@@ -96,12 +97,12 @@ async def test_when_the_time_is_up_what_was_found_is_told_and_later_questions_ha
     assert [it.text for it in found.decisions] == ["We decided to stay open."]
     assert [it.title for it in found.action_items] == ["clean the floor"]
     [reason] = {it.reason for it in found.missing if it.part != "action_items"}
-    assert reason == ("the time for the analysis was up; 4 of 5 questions about it were answered")
+    assert reason == ("the time for the analysis was up; 21 of 22 questions about it were answered")
 
 
 async def test_what_could_not_be_checked_any_more_is_told_and_named_as_not_whole(monkeypatch):
     monkeypatch.setattr(analyst, "_PATIENCE_SECONDS", 0.0)
-    found = await Analyst(SessionMind(down_at="Claim:"), within=MINUTE)(SAID, ignore)
+    found = await Analyst(SessionMind(down_at=IDLE[0]), within=MINUTE)(SAID, ignore)
     assert [it.text for it in found.decisions] == ["We decided to stay open."]
     assert [it.title for it in found.action_items] == ["Please clean the floor."]
     assert [it.risk.description for it in found.risks] == ["The floor is dangerous."]
@@ -132,7 +133,7 @@ async def test_of_a_summary_that_is_not_whole_the_parts_are_told():
 async def test_a_session_of_any_length_is_asked_in_parts_that_fit_a_small_context(count):
     mind = SessionMind()
     found = await Analyst(mind, within=MINUTE)(
-        transcript(*["We decided that it rains."] * count), ignore
+        transcript(*[f"We decided on day {it}." for it in range(count)]), ignore
     )
     assert len(found.decisions) == count
     # Some 2000 tokens, of four letters each as the double counts.

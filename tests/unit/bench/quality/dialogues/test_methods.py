@@ -9,7 +9,7 @@ from bench.quality.dialogues.scores import Found, f1, score
 from bench.quality.dialogues.scripts import Kind, Point, Script, Sentence, Turn, script
 from bench.quality.minds import Cost
 from services.chassis.errors import InvalidInput
-from services.jobs.pipelines.session_prompts import Act
+from services.jobs.pipelines.session_prompts import ACT_V3, IDLE, Act
 
 TASK = "order two new freezers"
 SAID = Script(
@@ -41,9 +41,13 @@ class Yes:
 
     cost = Cost()
 
-    async def extract(self, turns, schema):
-        told = {"act": "decision", "holds": "rained" not in turns[-1][1], "answered": False}
-        return {it: told[it] for it in schema["properties"]}
+    async def choose(self, turns, answers):
+        asked = turns[-1][1].removeprefix("Line: ")
+        if answers == ACT_V3.answers:
+            act = Act.OTHER if asked in IDLE else Act.DECISION
+            return [float(it == act) for it in answers]
+        no = asked in IDLE or "rained" in asked
+        return [float(not no), float(no)]
 
 
 def test_a_script_is_read_word_by_word_without_overlap():
@@ -85,7 +89,7 @@ async def test_one_prompt_is_asked_of_all_that_was_said_and_read_generously():
     assert [it.kind for it in answer.found] == [Kind.ACTION, Kind.ACTION, Kind.RISK]
     assert answer.found[0].owner == "Tom"
     assert "two new" in answer.found[0].text
-    assert answer.fitting == answer.asked == 1
+    assert answer.cost.fitting == answer.cost.asked == 1
     [[(_, prompt)]] = mind.asked
     assert f"S1: It rained. Tom, please {TASK}." in prompt
 
@@ -93,12 +97,12 @@ async def test_one_prompt_is_asked_of_all_that_was_said_and_read_generously():
 @pytest.mark.parametrize("said", ["I cannot.", '{"action_items": [{"ti', '["a"]', "} {"])
 async def test_an_answer_that_cannot_be_read_finds_nothing(said):
     answer = await Original(Writer(said)).find(hearing.read(SAID))
-    assert (list(answer.found), answer.asked, answer.fitting) == ([], 1, 0)
+    assert (list(answer.found), answer.cost.asked, answer.cost.fitting) == ([], 1, 0)
 
 
 async def test_a_prompt_that_is_too_long_is_counted():
     too_long = Writer(InvalidInput("too long"))
-    assert (await Original(too_long).find(hearing.read(SAID))).too_long == 1
+    assert (await Original(too_long).find(hearing.read(SAID))).cost.too_long == 1
 
 
 async def test_the_rule_goes_by_cues():

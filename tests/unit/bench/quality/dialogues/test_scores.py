@@ -3,7 +3,7 @@ import pytest
 from bench.quality.dialogues import report, scores
 from bench.quality.dialogues.scores import Answer, Found, matched, score
 from bench.quality.dialogues.scripts import Kind, Point, Script
-from bench.quality.scores import interval
+from bench.quality.scoring import interval
 
 CALL = Point(Kind.ACTION, "call the supplier about the missing pallets", "Tom")
 ORDER = Point(Kind.ACTION, "order two new freezers", "Anna")

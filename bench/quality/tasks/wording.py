@@ -3,27 +3,13 @@ for held-out sequences, so that no method is tuned to the words that it is score
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
+from bench.quality.wordings import Wordings
 from models.aisle.world import Scene, Worker
 
 _COUNTS: Final = ("no", "one", "two", "three", "four", "five", "six")
-
-
-@dataclass(frozen=True)
-class Wordings:
-    """What may be said of one thing."""
-
-    known: Sequence[str]
-    """In every sequence; the first is the world's own caption."""
-    kept_back: Sequence[str]
-    """In held-out sequences besides."""
-
-    def one(self, rng: random.Random, *, held_out: bool) -> str:
-        """Choose a wording."""
-        return rng.choice([*self.known, *(self.kept_back if held_out else ())])
 
 
 WORKER: Final[Mapping[Worker, Wordings]] = {

@@ -1,41 +1,19 @@
-"""How far what was found is from the truth, with confidence intervals drawn by bootstrap."""
+"""How far the stretches that were found are from the truth."""
 
-import random
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
-from bench.quality.sequences import Series, Span
-
-Scored = TypeVar("Scored")
+from bench.quality import scoring
+from bench.quality.tasks.sequences import Series, Span
 
 IOU: Final = 0.5
-_RESAMPLES: Final = 1000
 _BESIDE: Final = 1
 """How many pictures an end may be off before it counts as an error."""
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What a method found in a series."""
-
-    found: Mapping[str, Sequence[Span]]
-    """By task."""
-    cited: int = 0
-    """Pictures that it names."""
-    cited_well: int = 0
-    """Those of them that there are, and that lie where they should."""
-    asked: int = 0
-    """Answers that it asked a model for in a schema."""
-    fitting: int = 0
-    """Those of them that fit it."""
-    tokens: int = 0
-    """Read and written."""
-    seconds: float = 0.0
-    """Of the model."""
-    too_long: int = 0
-    """Prompts that did not fit the model's context."""
+Answer = scoring.Answer[Mapping[str, Sequence[Span]]]
+"""What a method found in a series, by task; it rests on pictures."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +61,7 @@ def f1(scores: Sequence[Score]) -> float:
     """F1 over all stretches."""
     hits = sum(it.hits for it in scores)
     others = sum(it.wrong + it.missed for it in scores)
-    return 2 * hits / (2 * hits + others) if hits or others else 1.0
+    return scoring.f1(hits, others)
 
 
 def median_frames(scores: Sequence[Score]) -> float:
@@ -105,15 +83,6 @@ def mean_frames(scores: Sequence[Score]) -> float:
 def errors(scores: Sequence[Score]) -> float:
     """Errors in a sequence."""
     return statistics.fmean(it.errors for it in scores)
-
-
-def interval(
-    scores: Sequence[Scored], figure: Callable[[Sequence[Scored]], float]
-) -> tuple[float, float]:
-    """Where a figure lies in 95 of 100 draws of as many sequences or dialogues."""
-    rng = random.Random(5)
-    drawn = sorted(figure(rng.choices(scores, k=len(scores))) for _ in range(_RESAMPLES))
-    return drawn[int(0.025 * _RESAMPLES)], drawn[int(0.975 * _RESAMPLES) - 1]
 
 
 def _median(values: Sequence[float]) -> float:

@@ -1,16 +1,19 @@
 """A run over aisle sequences: each described, its tasks timed by each method, and scored."""
 
 import argparse
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from bench import parts
-from bench.quality import descriptions, report
-from bench.quality.descriptions import Eyes, Kind
-from bench.quality.methods import Method, Original, Ours, Rule
-from bench.quality.minds import Mind, Perfect
-from bench.quality.scores import Score, score
-from bench.quality.sequences import Series, sequence
+from bench.quality.methods import Methods
+from bench.quality.minds import Mind
+from bench.quality.tasks import descriptions, report
+from bench.quality.tasks.descriptions import Eyes, Kind
+from bench.quality.tasks.methods import Method, Original, Ours, Rule
+from bench.quality.tasks.perfect import Perfect
+from bench.quality.tasks.scores import Score, score
+from bench.quality.tasks.sequences import Series, sequence
 from services.engine.openai import OpenAIEngine
 from services.engine.ports import Engine
 
@@ -37,28 +40,21 @@ async def run(
             for place in range(options.sequences):
                 series = sequence(first + place, level)
                 texts = await _texts(series, options.descriptions, eyes, held_out=held_out)
-                for method in _methods(options, mind, place):
+                for method in METHODS.asked_for(options, mind, place):
                     scored = score(series, await method.find(series, texts))
                     rows.setdefault((level, method.name), []).append(scored)
             told = write(report.table(rows), report.drawn(rows, title))
     return told
 
 
-def _methods(options: argparse.Namespace, mind: Mind | None, place: int) -> Sequence[Method]:
-    methods: list[Method] = []
-    if mind is not None and "ours" in options.methods:
-        methods.append(Ours(mind))
-    if mind is not None and "original" in options.methods:
-        if not options.original:
-            methods.append(Original(mind))
-        elif place < options.original:
-            methods += [Original(mind), Ours(mind, "ours, on the same")]
-    if "rule" in options.methods:
-        methods.append(Rule())
-    # A describer of its own words is beyond the one who knows ours.
-    if "ceiling" in options.methods:
-        methods.append(Ours(Perfect(), "ours, were the judge perfect"))
-    return methods
+METHODS: Final = Methods[Method](
+    ours=Ours,
+    ours_again=lambda mind: Ours(mind, "ours, on the same"),
+    original=Original,
+    rule=Rule,
+    ceiling=lambda: Ours(Perfect(), "ours, were the judge perfect"),
+)
+"""A describer of its own words is beyond the ceiling, which knows ours."""
 
 
 async def _texts(

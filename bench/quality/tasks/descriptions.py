@@ -14,8 +14,8 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
-from bench.quality import wording
-from bench.quality.sequences import Fault, Level, Series, Shot
+from bench.quality.tasks import wording
+from bench.quality.tasks.sequences import Fault, Level, Series, Shot
 from models.aisle.world import Scene, Worker, random_scene, render
 from services.engine.domain import Message, Picture, PictureType, Role, Sampling, Text
 from services.engine.ports import Engine

@@ -1,0 +1,1 @@
+"""How well tasks are timed: seeded aisle sequences with their truth."""
