@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import encode_basic_auth, web
 
+from tests.doubles.http import served
+
 EMAIL, PASSWORD = "robot@example.com", "a password"
 APP_KEY, APP_SECRET = "an app", "its secret"
 DOMAIN = "5c3b7a1e-0000-4000-8000-000000000001"
@@ -212,14 +214,9 @@ async def serving(now: float) -> AsyncIterator[DomainServer]:
             web.get(data + "/{item}", server.single),
         ]
     )
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app) as address:
+        server.url = f"http://{address}"
         yield server
-    finally:
-        await runner.cleanup()
 
 
 def _b64(value: dict) -> str:

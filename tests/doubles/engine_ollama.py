@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.doubles.engine_server import IMAGE_TOKENS, SENTENCE, Body, Fault, write
+from tests.doubles.http import served
 
 MODEL = "double:latest"
 CONTEXT_TOKENS = 2048
@@ -208,12 +209,6 @@ async def ollama_server() -> AsyncIterator[OllamaServer]:
     server = OllamaServer()
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_route("*", "/api/{what}", server.answer)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with served(app, handler_cancellation=True) as address:
+        server.url = f"http://{address}"
         yield server
-    finally:
-        await runner.cleanup()

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.doubles.engine_programs import Program
+from tests.doubles.http import served
 
 Body = dict[str, Any]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -229,12 +230,6 @@ async def engine_server() -> AsyncIterator[EngineServer]:
             *server.program.routes(),
         ]
     )
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    try:
+    async with served(app, handler_cancellation=True) as address:
+        server.url = f"http://{address}/v1"
         yield server
-    finally:
-        await runner.cleanup()

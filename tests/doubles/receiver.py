@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests.doubles.http import served
+
 
 @dataclass(frozen=True)
 class Message:
@@ -74,15 +76,8 @@ async def receiving(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
     receiver.opened.set()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", receiver.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0)
-    await runner.setup()
-    site = web.TCPSite(runner, host, 0)
-    await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]
-    receiver.address = f"{host}:{port}"
-    try:
-        yield receiver
-    finally:
-        receiver.opened.set()
-        await runner.cleanup()
+    async with served(app, host=host) as receiver.address:
+        try:
+            yield receiver
+        finally:
+            receiver.opened.set()

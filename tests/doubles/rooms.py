@@ -104,23 +104,24 @@ class Rooms:
     def handler(self, room: str, method: MethodDescriptor) -> Any:
         asked = message_factory.GetMessageClass(method.input_type)
 
-        async def stream_stream(requests: Any, context: Any) -> Any:
-            async for answer in self.answer(room, method, requests, context):
+        def asking(given: Any, context: Any) -> AsyncIterator[Any]:
+            requests = given if method.client_streaming else _one(given)
+            return self.answer(room, method, requests, context)
+
+        async def many(given: Any, context: Any) -> AsyncIterator[Any]:
+            async for answer in asking(given, context):
                 yield answer
 
-        async def unary_stream(request: Any, context: Any) -> Any:
-            async for answer in self.answer(room, method, _one(request), context):
-                yield answer
+        async def one(given: Any, context: Any) -> Any:
+            return await anext(asking(given, context))
 
-        async def unary_unary(request: Any, context: Any) -> Any:
-            return await anext(self.answer(room, method, _one(request), context))
-
-        made = {
-            (True, True): (grpc.stream_stream_rpc_method_handler, stream_stream),
-            (False, True): (grpc.unary_stream_rpc_method_handler, unary_stream),
-            (False, False): (grpc.unary_unary_rpc_method_handler, unary_unary),
-        }
-        wrap, behave = made[method.client_streaming, method.server_streaming]
+        wrap = {
+            (True, True): grpc.stream_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (False, False): grpc.unary_unary_rpc_method_handler,
+        }[method.client_streaming, method.server_streaming]
+        behave = many if method.server_streaming else one
         return wrap(behave, asked.FromString, lambda answer: answer.SerializeToString())
 
     def register(self, service: ServiceDescriptor, server: Any) -> None:

@@ -12,6 +12,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.typedefs import Handler
 
+from tests.doubles.http import served
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -135,11 +137,6 @@ async def stranger() -> AsyncIterator[Stranger]:
             web.get("/gibberish", server.gibberish),
         ]
     )
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.port = runner.addresses[0][1]
-    try:
+    async with served(app, handler_cancellation=True) as address:
+        server.port = int(address.rpartition(":")[2])
         yield server
-    finally:
-        await runner.cleanup()

@@ -32,6 +32,7 @@ from services.jobs.adapters.postgres import Database, PostgresJobStore
 from services.jobs.domain import JobEventKind, JobId, JobState
 from tests.doubles import history, peers_fake, pictures
 from tests.doubles.engine_llama import free_port
+from tests.doubles.http import served
 from tests.doubles.peers_fake import FakePeers
 from tests.doubles.silence import Silent
 
@@ -86,14 +87,8 @@ class Receiver:
 async def receiving(receiver) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_post("/hook", receiver.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    finally:
-        await runner.cleanup()
+    async with served(app) as address:
+        yield f"http://{address}/hook"
 
 
 @dataclass

@@ -18,6 +18,7 @@ from services.chassis import client, errors, limits
 from services.chassis.call import Priority
 from tests.doubles import edge as edges
 from tests.doubles import keys, otlp, rooms
+from tests.doubles.http import served
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 in_module = pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -45,12 +46,8 @@ async def bridge():
 
     app = web.Application()
     app.router.add_route("*", "/{any:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
-    yield f"{host}:{port}"
-    await runner.cleanup()
+    async with served(app) as address:
+        yield address
 
 
 @pytest.fixture
