@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,28 +98,21 @@ async def vision_room(engine: Part, at: str = "", **settings: str) -> AsyncItera
         yield running
 
 
-@asynccontextmanager
-async def llama(parallel: int = 2) -> AsyncIterator[Part]:
+def llama(parallel: int = 2) -> AbstractAsyncContextManager[Part]:
     """Run the aisle model on llama.cpp for a block."""
-    port = free_port()
-    command = (
-        *("-m", "sensorium.engines.llama", "--model", str(AISLE / "aisle.gguf")),
-        *("--mmproj", str(AISLE / "aisle-mmproj.gguf"), "--alias", "aisle"),
-        *("--port", str(port), "--parallel", str(parallel), "--threads", "1"),
-    )
-    ready = probes.http(f"http://127.0.0.1:{port}/health")
-    quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
-    async with part(f"127.0.0.1:{port}", command, ready, environment=quiet) as engine:
-        yield engine
+    options = ("--mmproj", str(AISLE / "aisle-mmproj.gguf"), "--threads", "1")
+    return language(AISLE / "aisle.gguf", "aisle", parallel, *options)
 
 
 @asynccontextmanager
-async def language(model: Path, alias: str, parallel: int = 2) -> AsyncIterator[Part]:
-    """Run a language model on llama.cpp for a block."""
+async def language(
+    model: Path, alias: str, parallel: int = 2, *options: str
+) -> AsyncIterator[Part]:
+    """Run a model on llama.cpp for a block."""
     port = free_port()
     command = (
         *("-m", "sensorium.engines.llama", "--model", str(model), "--alias", alias),
-        *("--port", str(port), "--parallel", str(parallel)),
+        *("--port", str(port), "--parallel", str(parallel), *options),
     )
     ready = probes.http(f"http://127.0.0.1:{port}/health")
     quiet = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
