@@ -1,6 +1,5 @@
 """A transcript as subtitles, SubRip (SRT) and WebVTT. Total, and without I/O."""
 
-from google.protobuf.duration_pb2 import Duration
 from mesh.types.v1 import transcript_pb2 as pb
 
 
@@ -36,11 +35,13 @@ def _escaped(text: str) -> str:
 
 
 def _times(segment: pb.Segment, point: str) -> str:
-    return f"{_time(segment.start_offset, point)} --> {_time(segment.end_offset, point)}"
+    start, end = segment.start_offset.ToMilliseconds(), segment.end_offset.ToMilliseconds()
+    # A word may be heard in no time at all, but what has no length is no cue.
+    return f"{_time(start, point)} --> {_time(max(end, start + 1), point)}"
 
 
-def _time(offset: Duration, point: str) -> str:
-    minutes, rest = divmod(offset.ToMilliseconds(), 60_000)
+def _time(milliseconds: int, point: str) -> str:
+    minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     whole, parts = divmod(rest, 1_000)
     return f"{hours:02}:{minutes:02}:{whole:02}{point}{parts:03}"

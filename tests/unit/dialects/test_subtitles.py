@@ -46,6 +46,12 @@ def test_what_was_said_cannot_end_a_cue_or_be_markup():
     assert srt(hostile).splitlines()[2:] == ["x> : a 00:00 -> 00:09 <b>&"]
 
 
+def test_every_cue_has_a_length_and_hours_have_as_many_digits_as_they_need():
+    said = transcript(segment(360_000.25, 360_000.25, "Hm."))
+    assert srt(said).splitlines()[1] == "100:00:00,250 --> 100:00:00,251"
+    assert vtt(said).splitlines()[2] == "100:00:00.250 --> 100:00:00.251"
+
+
 @pytest.mark.parametrize(
     "text", ["Größe geändert.", "¿Quién? ¡Yo!", "我们决定推迟。谁来？", "هل السلم مكسور؟"]
 )
