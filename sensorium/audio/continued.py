@@ -57,6 +57,10 @@ class Continued:
                 final.segments[-1].speaker = ""
             final.speakers_told_apart = False
             final.text = " ".join(it.text for it in spoken)
+            final.language = final.language or spoken[-1].language
+            seconds = [_seconds(it) for it in spoken]
+            sure = sum(it.confidence * lasts for it, lasts in zip(spoken, seconds, strict=True))
+            final.confidence = sure / (sum(seconds) or 1)
 
     def _move(self, said: transcript_pb2.Segment | transcript_pb2.Word) -> None:
         self._later(said.start_offset)
@@ -68,3 +72,7 @@ class Continued:
     def _later(self, offset: Duration) -> None:
         if self._begin:
             offset.FromTimedelta(offset.ToTimedelta() + self._begin)
+
+
+def _seconds(said: transcript_pb2.Segment) -> float:
+    return (said.end_offset.ToTimedelta() - said.start_offset.ToTimedelta()).total_seconds()

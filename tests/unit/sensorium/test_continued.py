@@ -18,10 +18,11 @@ def seconds(offset):
     return offset.ToTimedelta().total_seconds()
 
 
-def said(text, begin, end, speaker=""):
+def said(text, begin, end, speaker="", sure=0.0):
     times = {"start_offset": at(begin), "end_offset": at(end)}
     word = transcript_pb2.Word(text=text, **times)
-    return transcript_pb2.Segment(text=text, speaker=speaker, words=[word], **times)
+    heard = {"speaker": speaker, "words": [word], "language": "en", "confidence": sure}
+    return transcript_pb2.Segment(text=text, **heard, **times)
 
 
 def final(*segments, duration):
@@ -75,6 +76,20 @@ def test_the_final_transcript_is_of_all_sessions_and_without_speakers(resumed):
     ]
     assert not whole.speakers_told_apart
     assert [it.speaker for it in whole.segments] == ["", ""]
+
+
+def test_the_whole_is_as_sure_as_all_sessions_were_and_in_their_language():
+    whole = Continued()
+    whole.take(pb.TranscribeResponse(segment=said("Hello there.", 0, 3, sure=0.9)))
+    whole.renew(timedelta(seconds=3))
+    answer = final(said("Bye.", 0, 1, sure=0.5), duration=2)
+    whole.take(answer)
+    assert answer.final.confidence == pytest.approx(0.8)
+    whole.renew(timedelta(seconds=5))
+    silent = pb.TranscribeResponse(final=transcript_pb2.Transcript(duration=at(1)))
+    whole.take(silent)
+    assert (silent.final.language, silent.final.text) == ("en", "Hello there.")
+    assert silent.final.confidence == pytest.approx(0.9)
 
 
 def test_a_session_may_be_forgotten_more_than_once(resumed):
