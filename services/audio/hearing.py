@@ -17,6 +17,7 @@ import numpy as np
 
 from services.audio import agreement
 from services.audio.domain import Segment, Transcript, Voicing, Wish, Word, segment_of
+from services.audio.language import SURE_SECONDS, Language
 from services.audio.ports import VOICE_FRAME, Asked, Care
 from services.media.audio import SAMPLE_RATE_HZ, Samples
 
@@ -40,8 +41,6 @@ _ON, _OFF = 0.5, 0.35
 """Silero's own thresholds for the beginning of a voice and its end."""
 _CONTEXT_CHARACTERS: Final = 200
 _REMEMBERED: Final = 5
-_SURE_SECONDS: Final = 5.0
-"""The speech after which a language that was found is kept."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,9 @@ class Hearing:
         self.passes = 0
         """How many windows were heard."""
         self._wish = wish
-        self._language = self._found = wish.language
+        self._language = Language(wish.language)
+        self._found = wish.language
+        """The language of the last window in which something was said."""
         self._fed = 0
         self._blocks = deque[Samples]()
         """Audio that was not judged yet."""
@@ -120,7 +121,8 @@ class Hearing:
     @property
     def transcript(self) -> Transcript:
         """What was heard so far in segments."""
-        return Transcript(tuple(self.segments), self._language or self._found, self.seconds)
+        language = self._language.likeliest or self._found
+        return Transcript(tuple(self.segments), language, self.seconds)
 
     @property
     def is_behind(self) -> bool:
@@ -242,7 +244,7 @@ class Hearing:
         return self._windowed(until, Care.CLOSING)
 
     def _windowed(self, until: int, care: Care) -> Window:
-        asked = Asked(self._language, self._wish.hints, self._context(), care)
+        asked = Asked(self._language.kept, self._wish.hints, self._context(), care)
         samples = self._audio[: until - self._start]
         return Window(samples, asked, self._start / SAMPLE_RATE_HZ)
 
@@ -251,9 +253,9 @@ class Hearing:
         return " ".join(it.text for it in before)[-_CONTEXT_CHARACTERS:]
 
     def _learn(self, language: str, window: Window) -> None:
-        # In less speech a model guesses; a wrong guess that is kept would spoil the session.
-        if not self._language and window.end_seconds - window.start_seconds >= _SURE_SECONDS:
-            self._language = language
+        seconds = window.end_seconds - window.start_seconds
+        if seconds >= SURE_SECONDS:
+            self._language.hear(language, seconds)
         self._found = language or self._found
 
     def _placed(self, words: Sequence[Word], window: Window) -> list[Word]:
@@ -281,7 +283,7 @@ class Hearing:
     def _tell(self, count: int) -> None:
         """Make segments of the committed words up to a number of them."""
         for sentence in agreement.sentences(self._committed[self._told : count]):
-            self.segments.append(segment_of(sentence, self._language or self._found))
+            self.segments.append(segment_of(sentence, self._found))
         self._told = max(self._told, count)
 
     def _trim(self) -> None:
@@ -306,6 +308,9 @@ class Hearing:
     def _close(self) -> None:
         self._commit(self._tentative, ())
         self._tell(len(self._committed))
+        if self._told:
+            spoken = self._committed[-1].end_seconds - self._committed[0].start_seconds
+            self._language.hear(self._found, spoken)
         self._committed, self._told, self._before = [], 0, []
         self._voice(False, self._voiced_until or 0)
         self._drop_until(self._end - _samples(_MARGIN_SECONDS))

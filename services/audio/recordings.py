@@ -5,12 +5,12 @@ live. They come whole or in parts. It knows neither sessions nor how a model is 
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from services.audio import arriving, pieces, speakers
 from services.audio.domain import Reached, Received, Segment, Transcript, Transcription, Wish
+from services.audio.language import Language
 from services.audio.live import Chunk, End
 from services.audio.pieces import Piece
 from services.audio.ports import Asked, Diarization, Heard, Stretch, Transcriber
@@ -121,7 +121,7 @@ class Recordings:
     ) -> AsyncGenerator[Reached | Segment | Transcript, None]:
         segments: list[Segment] = []
         seconds = 0.0
-        asked = Asked(wish.language, wish.hints)
+        spoken = Language(wish.language)
         if isinstance(recording, Spool):
             blocks = audio.decode_file(recording, decode_seconds=self._decode_seconds)
         else:
@@ -130,17 +130,18 @@ class Recordings:
             async for piece in pieces.cut(blocks, seconds=self._piece_seconds):
                 if diarization:
                     diarization.feed(piece.samples)
+                asked = Asked(spoken.kept, wish.hints)
                 language, heard = await self._hear(piece, asked)
+                spoken.hear(language, sum(it.end_seconds - it.start_seconds for it in heard))
                 segments += heard
                 seconds = piece.end_seconds
                 for segment in heard:
                     yield segment
                 lasts = recording.estimate(seconds) if isinstance(recording, Spool) else 0.0
                 yield Reached(seconds, lasts)
-                asked = replace(asked, language=asked.language or language)
                 if diarization:
                     await diarization.room()
-        yield Transcript(tuple(segments), asked.language, seconds)
+        yield Transcript(tuple(segments), spoken.likeliest, seconds)
 
     async def _hear(self, piece: Piece, asked: Asked) -> tuple[str, list[Segment]]:
         stopped, taken, heard = threading.Event(), list[Segment](), list[Heard]()

@@ -4,6 +4,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -90,10 +91,24 @@ async def test_times_of_later_pieces_count_from_the_start_of_the_recording(core,
     assert transcript.duration_seconds == 350
 
 
-async def test_the_language_found_first_is_kept_for_the_rest(core, ears):
-    speech = [silence(310), tone(2), silence(300), tone(2)]
+async def test_the_language_found_is_kept_for_the_rest(core, ears):
+    speech = [silence(310), tone(6), silence(300), tone(2)]
     await core.transcribe(encoded(np.concatenate(speech)))
     assert [language for _, language in ears.passes] == ["", "", "en"]
+
+
+async def test_a_language_guessed_from_a_word_or_two_is_not_kept():
+    class Guessing(Watched):
+        def transcribe(self, samples, asked):
+            guess = "de" if not self.passes else "fr"
+            return super().transcribe(samples, replace(asked, language=asked.language or guess))
+
+    ears = Guessing()
+    speech = [silence(10), tone(1), silence(310), tone(6), silence(310), tone(2)]
+    async with Audio(ears) as core:
+        transcript = (await core.transcribe(encoded(np.concatenate(speech)))).transcript
+    assert [it.language for it in transcript.segments] == ["de", "fr", "fr"]
+    assert transcript.language == "fr"
 
 
 async def test_a_language_that_was_named_is_not_looked_for(core, ears):

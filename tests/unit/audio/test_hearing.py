@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +166,25 @@ def test_a_language_is_kept_once_there_was_enough_speech_to_know_it():
     asked = [it.language for _, it in listener.ears.passes]
     assert asked[0] == ""
     assert asked[-1] == "en"
+
+
+def test_short_utterances_are_together_enough_to_know_a_language():
+    listener = Listener(Wish()).play(np.tile(np.concatenate([spoken([1, 2, 3]), silence(2)]), 6))
+    asked = [it.language for _, it in listener.ears.passes]
+    assert (asked[0], asked[-1]) == ("", "en")
+
+
+def test_a_language_that_is_guessed_once_is_neither_kept_nor_that_of_the_whole():
+    listener = Listener(Wish())
+    guesses = iter(["de"])
+    hear = listener.ears.transcribe
+    listener.ears.transcribe = lambda samples, asked: hear(
+        samples, replace(asked, language=asked.language or next(guesses, "en"))
+    )
+    listener.play(np.concatenate([spoken([1, 2]), silence(2)]), late=1_000).hear_once()
+    listener.play(np.tile(np.concatenate([spoken([1, 2, 3]), silence(2)]), 6))
+    assert [it.language for it in listener.hearing.segments] == ["de", *["en"] * 6]
+    assert listener.hearing.transcript.language == "en"
 
 
 def test_no_word_is_heard_after_the_last_voice():
