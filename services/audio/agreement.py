@@ -9,7 +9,7 @@ from services.audio.domain import Word
 _MOST_REPEATED: Final = 5
 """The longest run of known words that is looked for at the beginning of new ones."""
 _ECHO: Final = 0.5
-_SENTENCE_END: Final = re.compile(r"[.!?。！？…]['\"”»)]*$")  # noqa: RUF001 - as they are written
+_SENTENCE_END: Final = re.compile(r"[.!?。！？…؟۔।॥]['\"”»)]*$")  # noqa: RUF001 - as they are written
 _SPOKEN: Final = re.compile(r"[^\w]+")
 
 

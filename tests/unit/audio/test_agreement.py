@@ -52,6 +52,11 @@ def test_sentences_end_where_they_are_written_to_end():
     ]
 
 
+@pytest.mark.parametrize("said", ["هل السلم مكسور؟ لا", "सीढ़ी टूटी है। नहीं", "کیا یہ ٹوٹا ہے۔ نہیں"])
+def test_sentences_end_in_the_scripts_of_others_too(said):
+    assert agreement.last_sentence(words(said)) == len(said.split()) - 1
+
+
 def test_the_last_whole_sentence_is_counted():
     assert agreement.last_sentence(words("Yes. No. May be")) == 2
     assert agreement.last_sentence(words("may be")) == 0
