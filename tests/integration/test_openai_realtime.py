@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from gateway.bridge.dialects.openai_realtime_call import Call
+from services.audio.sessions import Bounds
 from tests.doubles import edge as edges
 from tests.doubles import keys
 from tests.doubles.audio_room import audio_room
@@ -173,6 +175,20 @@ async def test_telephones_are_heard_and_a_turn_can_be_taken_back(address):
     assert completed.usage.seconds == pytest.approx(1 + 0.5 * len(FIRST), abs=0.05)
     segment = next(it for it in talk.told if it.type.endswith("segment"))
     assert segment.start == pytest.approx(1.5, abs=0.2)
+
+
+async def test_a_turn_goes_on_after_a_silence_in_which_the_room_hung_up(monkeypatch):
+    silent, outlasts_silence = asyncio.Event(), Call.outlasts_silence
+    monkeypatch.setattr(Call, "outlasts_silence", lambda it: silent.set() or outlasts_silence(it))
+    room = audio_room(ToneTranscriber(), bounds=Bounds(idle_seconds=0.5))
+    async with room as audio, bridging(audio=audio) as bridge, talking(bridge) as talk:
+        await talk.set(turn_detection=None)
+        await talk.say(pcm(silence(0.5), spoken(FIRST)))
+        await asyncio.wait_for(silent.wait(), 20)
+        await talk.say(pcm(spoken(SECOND)))
+        await talk.connection.input_audio_buffer.commit()
+        completed = await talk.until("conversation.item.input_audio_transcription.completed")
+    assert completed.transcript == said(FIRST + SECOND)
 
 
 async def test_what_is_wrong_is_told_and_the_socket_stays(address):

@@ -28,6 +28,7 @@ WAITING_BYTES: Final = limits.MEBIBYTE
 """The audio that may wait for the room before no more is read: over twenty seconds of it."""
 LEAST_SECONDS: Final = 0.1
 """The least audio of a turn that a client commits, as OpenAI has it."""
+LOST: Final = errors.Unavailable("audio of the turn was lost", remedy="append it again")
 _MODELS: Final = (models.DEFAULT, *models.ALIASES[models.AUDIO])
 
 
@@ -89,6 +90,10 @@ class RealtimeSession(Session):
 
     def ended(self, error: Exception | None) -> Iterator[Action]:
         """Go on with what was sent meanwhile; without a room, leave."""
+        call = self._call
+        if call and self._item and isinstance(error, errors.TimedOut) and call.outlasts_silence():
+            yield call.opening()
+            return
         call = self._leave()
         if isinstance(error, errors.MeshError):
             yield from self._fail(call, error)
@@ -184,12 +189,11 @@ class RealtimeSession(Session):
         self._skipped_ms = 0.0
         if not call.settings.finds_turns:
             self._new_item(call.begin_ms)
-        settings = pb.TranscribeRequest(settings=call.settings.to_pb())
-        return Converse(models.AUDIO, "Transcribe", settings, keeps=None)
+        return call.opening()
 
     def _feed(self, call: Call, request: pb.TranscribeRequest) -> Iterator[Action]:
         self._waiting.pop()
-        call.sent += len(request.chunk)
+        call.sent, call.silences = call.sent + len(request.chunk), 0
         if request is END:
             call.is_ending = True
             yield from self._end_turn(self._item or self._new_item(call.begin_ms))
@@ -198,7 +202,9 @@ class RealtimeSession(Session):
     def _hear(self, call: Call, answer: pb.TranscribeResponse) -> Iterator[Action]:
         match answer.WhichOneof("message"):
             case "ready":
-                call.is_ready = True
+                if not call.is_taken_up(answer.ready):
+                    yield Leave()
+                    yield from self._fail(self._leave(), LOST)
                 yield from self._flow()
             case "acknowledged":
                 self._unheard -= answer.acknowledged.offset - call.taken
@@ -206,6 +212,7 @@ class RealtimeSession(Session):
             case "voice_activity":
                 yield from self._voice(call, answer.voice_activity)
             case "segment" | "partial_text" if self._item:
+                call.segments += answer.HasField("segment")
                 yield from self._say_all(self._item.heard(answer, call.begin_ms))
             case "final" if self._item:
                 yield from self._complete(self._item, call.end_ms)
@@ -235,7 +242,7 @@ class RealtimeSession(Session):
 
     def _fail(self, call: Call | None, error: errors.MeshError) -> Iterator[Action]:
         item, self._item = self._item, None
-        if call is None or not call.is_ready:
+        if call is None or not call.was_ready:
             # Whatever comes would fare no better.
             self._waiting.clear()
             yield self._error(error)
@@ -244,6 +251,9 @@ class RealtimeSession(Session):
             else:
                 yield Close(Code.TRY_AGAIN_LATER, "speech cannot be heard now; try again later")
         elif item:
+            if not item.is_committed:
+                # What was sent is gone, and what waits is of the next turn.
+                self._buffered = max(0, self._buffered - call.sent)
             yield self._say(item.failed(error))
         elif not isinstance(error, errors.TimedOut):
             # A client that was silent for long has lost nothing, and goes on when it likes.

@@ -9,6 +9,7 @@ from mesh.audio.v1 import audio_service_pb2 as pb
 from mesh.types.v1 import model_pb2
 
 from gateway.bridge.dialects import openai_realtime as realtime
+from gateway.bridge.dialects.openai_realtime_call import MOST_SILENCES
 from gateway.bridge.exchange import Ask
 from gateway.bridge.session import Close, Code, Converse, Feed, Leave, Say
 from services.chassis import errors
@@ -406,6 +407,57 @@ def test_a_turn_whose_room_fails_is_told_and_the_next_is_heard(manual):
     assert manual.last[0]["error"]["message"] == "the stream broke off"
     manual.append().tell(READY, segment("A."))
     assert manual.kinds == ["transcription.delta", "transcription.segment"]
+
+
+def ready_again(offset):
+    ready = pb.TranscribeReady(session_id="s", resume_token="t", next_offset=offset)
+    return pb.TranscribeResponse(ready=ready)
+
+
+def test_a_turn_of_the_clients_own_goes_on_after_a_silence(manual):
+    manual.append().tell(ready_again(0), taken(4_800), segment("A."))
+    assert manual.kinds == ["transcription.delta", "transcription.segment"]
+    manual.end(errors.TimedOut("nothing was sent")).append().commit()
+    settings = manual.calls[-1].request.settings
+    assert (settings.session_id, settings.resume_token) == ("s", "t")
+    assert (settings.acknowledged_offset, settings.received_segments) == (4_800, 1)
+    assert len(manual.fed) == 1
+    manual.tell(ready_again(4_800))
+    assert [it.WhichOneof("message") for it in manual.fed] == ["chunk", "chunk", "end"]
+    assert manual.kinds == ["buffer.committed", "added", "done"]
+    manual.tell(segment("B."), final("A. B.")).end()
+    assert manual.kinds[-1] == "transcription.completed"
+    assert manual.last[-1]["transcript"] == "A. B."
+    assert manual.last[-1]["usage"]["seconds"] == pytest.approx(0.2)
+
+
+def test_a_turn_of_the_clients_own_ends_with_a_silence_that_lasts(manual):
+    manual.append().tell(READY, taken(4_800))
+    for _ in range(MOST_SILENCES):
+        manual.end(errors.TimedOut("nothing was sent")).tell(ready_again(4_800))
+    assert manual.kinds == []
+    manual.end(errors.TimedOut("nothing was sent"))
+    assert manual.kinds == ["transcription.failed"]
+    assert not manual.session.held
+    # What has failed cannot be committed once more.
+    assert manual.commit().error["code"] == "input_audio_buffer_commit_empty"
+
+
+def test_a_turn_that_the_room_forgot_in_a_silence_has_failed_and_the_next_is_heard(manual):
+    manual.append().tell(READY, taken(4_800)).end(errors.TimedOut("nothing was sent"))
+    manual.append().end(errors.NotFound("there is no such session"))
+    assert manual.kinds == ["transcription.failed"]
+    manual.commit().tell(READY, segment("B."))
+    assert manual.kinds[-2:] == ["transcription.delta", "transcription.segment"]
+
+
+def test_audio_that_was_lost_in_a_silence_is_told(manual):
+    manual.append().tell(READY).end(errors.TimedOut("nothing was sent")).tell(ready_again(0))
+    assert manual.kinds == ["transcription.failed"]
+    assert isinstance(manual.others[-1], Leave)
+    assert not manual.session.held
+    manual.append().commit().tell(READY, segment("B."))
+    assert "transcription.delta" in manual.kinds
 
 
 def test_a_room_that_has_no_place_ends_the_socket(script):
