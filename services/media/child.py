@@ -28,15 +28,16 @@ class Child:
     """None: it was given a file."""
 
     def write(self, data: bytes) -> None:
-        """Hand bytes over without waiting for them to be read."""
+        """Hand bytes over without waiting for them to be read. One that has ended reads nothing."""
         assert self.stdin  # noqa: S101 - whoever gave it a file has nothing to write
-        self.stdin.write(data)
+        if not self.stdin.is_closing():
+            self.stdin.write(data)
 
     async def send(self, data: bytes) -> None:
-        """Hand bytes over, at the pace at which they are read. One that has ended reads nothing."""
+        """Hand bytes over, at the pace at which they are read."""
+        self.write(data)
         assert self.stdin  # noqa: S101 - as above
         with suppress(ConnectionError):
-            self.stdin.write(data)
             await self.stdin.drain()
 
     def end(self) -> None:

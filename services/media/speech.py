@@ -36,6 +36,8 @@ class Encoding(StrEnum):
 
 
 DEFAULT_RATE_HZ: Final = {Encoding.MULAW: 8_000}
+_TAIL_BYTES: Final = 64 * 1024
+"""What may follow a recording that has ended: tags. More is another one."""
 _CPU_SECONDS: Final = 600.0
 """Six hours of Opus take about half a minute of one core."""
 
@@ -43,6 +45,10 @@ Sink = Callable[[Samples], None]
 """Takes samples in order."""
 Room = Callable[[], Awaitable[None]]
 """Waits until the sink should be given more."""
+
+
+_AFTER_END: Final = "goes on after the recording that it began with has ended"
+_ONE_RECORDING: Final = "send one recording in a session, or plain samples, such as PCM16"
 
 
 class Ear(Protocol):
@@ -122,6 +128,8 @@ class _Plain:
 class _Boxed:
     def __init__(self, process: child.Child, sink: Sink, room: Room) -> None:
         self._process = process
+        self._after = 0
+        """The bytes that came after the end of the recording."""
         self._reading = asyncio.create_task(_hand_on(process, sink, room))
 
     async def ready(self) -> None:
@@ -136,6 +144,10 @@ class _Boxed:
 
     def feed(self, data: bytes) -> None:
         self._process.write(data)
+        if self._reading.done():
+            self._after += len(data)
+            if self._after > _TAIL_BYTES:
+                raise Refused("AUDIO_AFTER_END", _AFTER_END, _ONE_RECORDING)
 
     async def finish(self) -> None:
         self._process.end()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import av
 import numpy as np
 import pytest
+import uvloop
 
 from services.media import speech
 from services.media.audio import SAMPLE_RATE_HZ
@@ -139,3 +140,30 @@ async def test_while_there_is_no_room_no_bytes_are_taken():
         free.set()
         async with asyncio.timeout(20):
             await more
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def loop(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=request.param) as runner:
+        yield runner
+
+
+async def tailed(recording: bytes, tail: int) -> None:
+    async with (
+        asyncio.timeout(20),
+        speech.opened(Encoding.CONTAINER, 0, lambda _: None, always) as ear,
+    ):
+        ear.feed(recording)
+        await asyncio.wait((ear._reading,))
+        for _ in range(0, tail, 10_000):
+            await ear.ready()
+            ear.feed(bytes(10_000))
+        await ear.finish()
+
+
+def test_tags_may_follow_a_recording_but_no_other_recording(loop):
+    recording = encoded(tone(1), "mp4", "aac") + bytes(200_000)
+    loop.run(tailed(recording, 60_000))
+    with pytest.raises(Refused) as refused:
+        loop.run(tailed(recording, 80_000))
+    assert refused.value.code == "AUDIO_AFTER_END"
