@@ -4,6 +4,7 @@ forgotten. It knows neither the wire nor an engine.
 
 import asyncio
 import hmac
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -18,12 +19,15 @@ from services.audio.turns import Turns
 from services.chassis.errors import (
     Conflict,
     Exhausted,
+    Internal,
     InvalidInput,
     MeshError,
     NotFound,
     Precondition,
     TimedOut,
 )
+
+_log = logging.getLogger(__name__)
 
 _RETRY_AFTER: Final = timedelta(seconds=15)
 """About as long as people speak in one go; then a place may be free."""
@@ -111,6 +115,12 @@ class Sessions:
             await session.end()
         except MeshError as failed:
             session.fail_stream(stream, failed)
+        except Exception:
+            # Or who follows would wait for ever for words of audio that nobody takes.
+            _log.exception("a stream of audio failed")
+            remedy = "take the session up again; the cause is in the audio room's log"
+            told = Internal("the stream failed inside the audio room", remedy=remedy)
+            session.fail_stream(stream, told)
 
     async def _next(self, messages: AsyncIterator[Chunk | End]) -> Chunk | End:
         seconds = self._bounds.idle_seconds

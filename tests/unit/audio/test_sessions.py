@@ -15,6 +15,7 @@ from services.audio.sessions import Bounds
 from services.chassis.errors import (
     Conflict,
     Exhausted,
+    Internal,
     InvalidInput,
     NotFound,
     Precondition,
@@ -268,6 +269,20 @@ async def test_a_stream_that_just_stops_does_not_end_the_session():
         again, stream = await opened(core, asked=Resumption(ready.session_id, ready.token))
         assert again.offset == 3_200
         await stream.aclose()
+
+
+async def test_a_stream_that_fails_for_no_reason_that_is_known_is_told_and_kept(caplog):
+    async def failing():
+        yield Chunk(HELLO[:3_200])
+        raise RuntimeError("a bug")
+
+    async with asyncio.timeout(10), Audio(ToneTranscriber()) as core:
+        stream = core.listen(Opening(), "t", failing())
+        ready = await anext(stream)
+        with pytest.raises(Internal, match="inside the audio room"):
+            [it async for it in stream]
+        await (await opened(core, asked=Resumption(ready.session_id, ready.token)))[1].aclose()
+    assert "a bug" in caplog.text
 
 
 async def test_audio_after_the_end_is_refused():
