@@ -25,14 +25,16 @@ async def signs(
     try:
         while not (running.done() and items.empty()):
             coming = asyncio.create_task(items.get())
-            await asyncio.wait(
-                (coming, running), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-            )
-            if coming.done():
+            try:
+                await asyncio.wait(
+                    (coming, running), timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                came = coming.done()
+            finally:
+                coming.cancel()
+            if came:
                 yield coming.result()
-                continue
-            coming.cancel()
-            if not running.done():
+            elif not running.done():
                 yield None
         running.result()
     finally:

@@ -61,3 +61,24 @@ async def test_who_leaves_closes_the_source():
     async with asyncio.timeout(10), aclosing(signs(source(), 60)) as told:
         await anext(told)
     assert closed.is_set()
+
+
+async def test_who_is_stopped_while_nothing_comes_leaves_nothing_behind():
+    before, came = asyncio.all_tasks(), asyncio.Event()
+
+    async def source():
+        yield 1
+        await asyncio.Event().wait()
+
+    async def follow():
+        async with aclosing(signs(source(), 60)) as told:
+            async for _ in told:
+                came.set()
+
+    following = asyncio.create_task(follow())
+    async with asyncio.timeout(10):
+        await came.wait()
+        await asyncio.sleep(0)
+        following.cancel()
+        await asyncio.wait((following,))
+    assert asyncio.all_tasks() == before
