@@ -35,6 +35,7 @@ from services.jobs.content import (
     Transcript,
 )
 from services.jobs.pipelines import session_prompts as prompts
+from services.jobs.pipelines.languages import written_in
 from services.jobs.pipelines.prompts import Prompt
 from services.jobs.pipelines.session_prompts import Act
 
@@ -62,7 +63,8 @@ async def findings(transcript: Transcript, asker: Asker) -> Findings:
         act: [place for place, it in enumerate(said) if done.of.get(it.text) is act] for act in Act
     }
     tasks = {*of_act[Act.REQUEST], *of_act[Act.PROMISE]}
-    items, unsaid = await _items(said, of_act[Act.REQUEST], of_act[Act.PROMISE], asker)
+    requests, promises = of_act[Act.REQUEST], of_act[Act.PROMISE]
+    items, unsaid = await _items(said, requests, promises, transcript.language, asker)
     return Findings(
         decisions=_told_once(said[it] for it in of_act[Act.DECISION]),
         open_questions=await _open_questions(said, tasks, asker),
@@ -101,14 +103,18 @@ async def _open_questions(
 
 
 async def _items(
-    said: Sequence[Sentence], requests: Sequence[int], promises: Sequence[int], asker: Asker
+    said: Sequence[Sentence],
+    requests: Sequence[int],
+    promises: Sequence[int],
+    language: str,
+    asker: Asker,
 ) -> tuple[tuple[ActionItem, ...], int]:
     """What is to be done, and how many steps were dropped because nobody said them."""
     taken = taken_up(said, requests, promises)
     tasks = sorted({*requests, *promises} - {*taken.values()})
     before = [said[it - 1].text if it else "" for it in tasks]
     asked = [
-        prompts.to_be_done(earlier, said[it].text)
+        written_in(language, prompts.to_be_done(earlier, said[it].text))
         for earlier, it in zip(before, tasks, strict=True)
     ]
     told = await asker.each("task", prompts.TASK_V1, asked)

@@ -39,6 +39,7 @@ from services.jobs.content import (
 from services.jobs.domain import Json
 from services.jobs.pipelines import session_prompts, surveillance_v1, transcription_v1
 from services.jobs.pipelines.citing import cited, text_of
+from services.jobs.pipelines.languages import written_in
 from services.jobs.pipelines.prompts import Choice, Prompt, line
 from services.jobs.pipelines.summing import LINE_CHARS, Recap, summed_up_in_steps
 from services.jobs.pipelines.transcription_v1 import STEP
@@ -62,8 +63,9 @@ async def run(given: SessionReportInput, work: Work) -> SessionReportOutput:
         found = await analysis.findings(transcript, _Recorded(work))
     seen = [_risk(it, watched.observations, times) for it in watched.risks]
     timeline = _timeline(transcript, times)
+    language = transcript.language if transcript else ""
     sources = _sources(timeline, transcript, watched.observations)
-    sentences, unfounded = cited(await _recap(sources, given.focus, work), sources)
+    sentences, unfounded = cited(await _recap(sources, given.focus, language, work), sources)
     findings = replace(
         found,
         summary=text_of(sentences),
@@ -164,10 +166,13 @@ def _timeline(
     return tuple(sorted((*said, *seen), key=lambda it: it.start_seconds))
 
 
-async def _recap(sources: Sequence[Evidence], focus: str, work: Work) -> str:
+async def _recap(sources: Sequence[Evidence], focus: str, language: str, work: Work) -> str:
     if not sources:
         return ""
-    recap = Recap(session_prompts.RECAP_OF_SPEECH_V1, lambda it: session_prompts.session(it, focus))
+    recap = Recap(
+        session_prompts.RECAP_OF_SPEECH_V1,
+        lambda it: written_in(language, session_prompts.session(it, focus)),
+    )
     return await summed_up_in_steps([_line(it) for it in sources], recap, work)
 
 

@@ -15,6 +15,7 @@ from services.jobs.analysis.sentences import evidence_of
 from services.jobs.content import Findings, MissingPart, Segment, Transcript
 from services.jobs.pipelines import session_prompts, summing
 from services.jobs.pipelines.citing import cited, text_of
+from services.jobs.pipelines.languages import written_in
 from services.jobs.pipelines.prompts import Choice, Prompt, line
 from services.jobs.ports.rooms import Reasoning
 from services.jobs.sessions.live import Progress
@@ -63,7 +64,7 @@ class Analyst:
         if not transcript.segments:
             return Findings()
         asker = _Patient(self._reasoning, self._within, tell)
-        summary = await asker.summary(transcript.segments)
+        summary = await asker.summary(transcript)
         sentences, unfounded = cited(summary, [evidence_of(it) for it in transcript.segments])
         found = await analysis.findings(transcript, asker)
         return replace(
@@ -124,9 +125,12 @@ class _Patient:
 
         return await self._each(name, self._time(name), questions, weigh)
 
-    async def summary(self, segments: Sequence[Segment]) -> str:
+    async def summary(self, transcript: Transcript) -> str:
         """Sum up what was said; part by part, where there is no summary of the parts to be had."""
-        recap = summing.Recap(session_prompts.RECAP_OF_SPEECH_V1, session_prompts.conversation)
+        recap = summing.Recap(
+            session_prompts.RECAP_OF_SPEECH_V1,
+            lambda it: written_in(transcript.language, session_prompts.conversation(it)),
+        )
         until = self._time("summary")
         told: list[str] = []
 
@@ -142,8 +146,9 @@ class _Patient:
             told[:] = answers or told
             return answers or [""]
 
+        lines = [_line(it) for it in transcript.segments]
         try:
-            summary = await summing.summed_up([_line(it) for it in segments], measure, sum_up)
+            summary = await summing.summed_up(lines, measure, sum_up)
         except _NotMeasured:
             summary = ""
         return summary or "\n".join(told)

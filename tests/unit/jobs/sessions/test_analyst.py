@@ -56,6 +56,15 @@ async def test_questions_that_get_no_answer_are_done_with_too():
     assert told[-1].asked == told[-1].answered > 1
 
 
+async def test_what_a_model_writes_it_is_asked_for_in_the_language_of_the_session():
+    mind = SessionMind()
+    await Analyst(mind, within=MINUTE)(transcript("Please fegen.", language="de"), ignore)
+    asked = [it for it in mind.asked if it.endswith("\nWrite in German.")]
+    assert [it.split()[0] for it in asked] == ["Lines:", "Before:"]
+    await Analyst(mind, within=MINUTE)(SAID, ignore)
+    assert not any("Write in English" in it for it in mind.asked)
+
+
 async def test_silence_asks_no_model():
     mind = SessionMind()
     assert await Analyst(mind, within=MINUTE)(transcript(), ignore) == Findings()
