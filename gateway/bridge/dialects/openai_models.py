@@ -21,7 +21,14 @@ _QUESTIONS: Final = {
 }
 DEFAULT: Final = "default"
 """Stands for whatever model a room has."""
-ALIASES: Final = {AUDIO: ("whisper-1", "gpt-4o-transcribe-diarize")}
+ALIASES: Final = {
+    AUDIO: (
+        "whisper-1",
+        "gpt-4o-transcribe",
+        "gpt-4o-mini-transcribe",
+        "gpt-4o-transcribe-diarize",
+    )
+}
 """Names that clients have written into them."""
 
 

@@ -222,13 +222,15 @@ def test_text_and_subtitles_are_text(kind, content_type, text):
     )
 
 
-@pytest.mark.parametrize("name", [b"default", b"whisper-1", b"gpt-4o-transcribe-diarize", b"ears"])
+@pytest.mark.parametrize(
+    "name", [b"default", b"whisper-1", b"gpt-4o-transcribe", b"gpt-4o-transcribe-diarize", b"ears"]
+)
 def test_names_that_mean_the_rooms_model(name):
     assert call(form(model=name), HEARS, TOLD)[1] == 200
 
 
 def test_another_model_is_not_there():
-    status, error = refused(form(model=b"gpt-4o-transcribe"), HEARS)
+    status, error = refused(form(model=b"tts-1"), HEARS)
     assert (status, error["code"], error["param"]) == (404, "model_not_found", "model")
 
 

@@ -164,7 +164,7 @@ def test_nothing_is_read_before_the_model_is_known():
     }
 
 
-@pytest.mark.parametrize("wished", ["", "ears", "default", "whisper-1"])
+@pytest.mark.parametrize("wished", ["", "ears", "default", "whisper-1", "gpt-4o-mini-transcribe"])
 def test_names_that_mean_the_rooms_model(wished):
     assert Script(wished).kinds == ["session.created"]
 
