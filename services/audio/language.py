@@ -23,7 +23,9 @@ class Language:
         return self.kept or max(self._heard, key=self._heard.__getitem__, default="")
 
     def hear(self, language: str, seconds: float) -> None:
-        """Take note of so many seconds of speech in which a language was found."""
+        """Take note of so many seconds of speech in which a language was found, or none."""
+        if self.kept or not language:
+            return
         self._heard[language] += seconds
-        if not self.kept and self._heard[language] >= SURE_SECONDS:
+        if self._heard[language] >= SURE_SECONDS:
             self.kept = language
