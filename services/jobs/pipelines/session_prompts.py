@@ -105,10 +105,7 @@ class Check:
 
     asked: Choice
     plain: Sequence[str]
-    """Lines that do it: what a model says of them is a yes."""
-    least: float
-    """How much a yes must weigh, where 0 is what is said of `IDLE` lines, and 1 what of `plain`
-    ones. Found on training seeds of `bench.quality`, with two models."""
+    """Lines that do it, as people do: what a model says of them is a yes."""
 
 
 def _check(
@@ -118,7 +115,6 @@ def _check(
     does: Sequence[str],
     does_not: Sequence[str],
     plain: Sequence[str],
-    least: float,
 ) -> Check:
     shown = [
         (said(it), answer)
@@ -127,7 +123,7 @@ def _check(
         if it
     ]
     system = f"{question} {_DATA} Answer yes or no."
-    return Check(Choice(f"{act}/1", system, (YES, NO), tuple(shown)), plain, least)
+    return Check(Choice(f"{act}/1", system, (YES, NO), tuple(shown)), plain)
 
 
 CHECKS: Final[Mapping[Act, Check]] = {
@@ -147,8 +143,11 @@ CHECKS: Final[Mapping[Act, Check]] = {
             "Should we sell the car?",
             "He asked me for the key yesterday.",
         ),
-        plain=("Please wash the windows.", "Could you feed the dog?"),
-        least=0.86,
+        plain=(
+            "Ben, can you wash the windows before Monday?",
+            "Please feed the dog in the evening.",
+            "Ben, please read the letter.",
+        ),
     ),
     Act.PROMISE: _check(
         Act.PROMISE,
@@ -165,8 +164,11 @@ CHECKS: Final[Mapping[Act, Check]] = {
             "It took two hours to get there.",
             "I would like to see Rome.",
         ),
-        plain=("I will wash the windows.", "I'll feed the dog tomorrow."),
-        least=0.67,
+        plain=(
+            "Ben will wash the windows on Monday.",
+            "Then I will feed the dog myself.",
+            "Let me read the letter in the evening.",
+        ),
     ),
     Act.DECISION: _check(
         Act.DECISION,
@@ -184,8 +186,11 @@ CHECKS: Final[Mapping[Act, Check]] = {
             "Maybe we could go by train.",
             "The town decided to close the pool.",
         ),
-        plain=("We have decided to wash the windows.", "So we meet on Thursday."),
-        least=0.63,
+        plain=(
+            "Good, then we buy the green car.",
+            "We agreed to stay at home on Sunday.",
+            "So we eat at seven.",
+        ),
     ),
     Act.DANGER: _check(
         Act.DANGER,
@@ -202,8 +207,10 @@ CHECKS: Final[Mapping[Act, Check]] = {
             "How long did the trip take?",
             "My back hurts today.",
         ),
-        plain=("Somebody may get hurt.", "The window could fall down."),
-        least=0.84,
+        plain=(
+            "If the rope breaks, we lose the boat.",
+            "The glass is broken, a child could get hurt.",
+        ),
     ),
 }
 """How each claim is checked."""
