@@ -38,6 +38,10 @@ class Encoding(StrEnum):
 DEFAULT_RATE_HZ: Final = {Encoding.MULAW: 8_000}
 _TAIL_BYTES: Final = 64 * 1024
 """What may follow a recording that has ended: tags. More is another one."""
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+"""How WebM begins."""
+_AFTER_END: Final = "goes on after the recording that it began with has ended"
+_ONE_RECORDING: Final = "send one recording in a session, or plain samples, such as PCM16"
 _CPU_SECONDS: Final = 600.0
 """Six hours of Opus take about half a minute of one core."""
 
@@ -45,10 +49,6 @@ Sink = Callable[[Samples], None]
 """Takes samples in order."""
 Room = Callable[[], Awaitable[None]]
 """Waits until the sink should be given more."""
-
-
-_AFTER_END: Final = "goes on after the recording that it began with has ended"
-_ONE_RECORDING: Final = "send one recording in a session, or plain samples, such as PCM16"
 
 
 class Ear(Protocol):
@@ -128,6 +128,7 @@ class _Plain:
 class _Boxed:
     def __init__(self, process: child.Child, sink: Sink, room: Room) -> None:
         self._process = process
+        self._has_begun = False
         self._after = 0
         """The bytes that came after the end of the recording."""
         self._reading = asyncio.create_task(_hand_on(process, sink, room))
@@ -143,11 +144,11 @@ class _Boxed:
             self._reading.result()
 
     def feed(self, data: bytes) -> None:
+        self._after += len(data) if self._reading.done() else 0
+        if self._after > _TAIL_BYTES or (self._has_begun and _begins(data)):
+            raise Refused("AUDIO_AFTER_END", _AFTER_END, _ONE_RECORDING)
+        self._has_begun = True
         self._process.write(data)
-        if self._reading.done():
-            self._after += len(data)
-            if self._after > _TAIL_BYTES:
-                raise Refused("AUDIO_AFTER_END", _AFTER_END, _ONE_RECORDING)
 
     async def finish(self) -> None:
         self._process.end()
@@ -158,6 +159,13 @@ class _Boxed:
         await asyncio.wait((self._reading,))
         if not self._reading.cancelled():
             self._reading.exception()
+
+
+def _begins(data: bytes) -> bool:
+    """Whether a WAV or WebM begins here, as when a recorder starts anew: amid another one it is
+    taken for a part of that and passed over, with all that is said in it.
+    """
+    return data.startswith(_EBML) or (data[:4], data[8:12]) == (b"RIFF", b"WAVE")
 
 
 async def _hand_on(process: child.Child, sink: Sink, room: Room) -> None:

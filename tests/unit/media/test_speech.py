@@ -167,3 +167,14 @@ def test_tags_may_follow_a_recording_but_no_other_recording(loop):
     with pytest.raises(Refused) as refused:
         loop.run(tailed(recording, 80_000))
     assert refused.value.code == "AUDIO_AFTER_END"
+
+
+@pytest.mark.parametrize(("container", "codec"), [("wav", "pcm_s16le"), ("webm", "libopus")])
+async def test_a_recorder_that_starts_anew_is_told_and_its_audio_not_passed_over(container, codec):
+    recording = encoded(tone(1, 48_000), container, codec, rate=48_000)
+    async with speech.opened(Encoding.CONTAINER, 0, lambda _: None, always) as ear:
+        ear.feed(recording)
+        with pytest.raises(Refused) as refused:
+            ear.feed(recording)
+    assert refused.value.code == "AUDIO_AFTER_END"
+    assert "one recording in a session" in refused.value.remedy
