@@ -4,32 +4,20 @@ what was typed into calls and what went wrong into one line and an exit code.
 
 import asyncio
 import logging
-import signal
 import sys
-from collections.abc import Coroutine
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
 
 import click
-from mesh.audio.v1.audio_service_pb2 import RecordingSettings, TranscribeSettings
-from mesh.jobs.v1.session_service_pb2 import SessionSettings
-from mesh.vision.v1.watch_pb2 import WatchSettings
 from rich.table import Table
 
-from sensorium import captions, live, transcripts
-from sensorium.audio import AudioStream, Microphone, analyze, listen
+from sensorium import clients, stopping
 from sensorium.console import Screen
 from sensorium.demo.story import show
-from sensorium.edge import Edge
 from sensorium.errors import Trouble
 from sensorium.launcher import mesh, profiles
 from sensorium.launcher.profiles.local import LANGUAGES
-from sensorium.video import VideoStream
 from sensorium.weights.commands import models
-
-INTERRUPTED: Final = 130
-"""The exit code of what was stopped before it was done, as shells have it."""
 
 
 def main() -> None:
@@ -47,7 +35,8 @@ def commands() -> None:
     """A self-hosted mesh that sees, hears and reasons."""
 
 
-commands.add_command(models)
+for _command in (clients.watch_video, clients.listen_live, clients.transcribe_file, models):
+    commands.add_command(_command)
 
 _port = click.option(
     "--port", type=click.IntRange(0, 65_535), default=8080, show_default=True,
@@ -96,7 +85,7 @@ def up(port: int, host: str, language: str, profile_name: str, data: Path | None
     screen = Screen()
     screen.tell("Starting the mesh ...")
     prepared = mesh.prepare(mesh.Options(host, port, language, profile_name, data), screen)
-    asyncio.run(_until_told(_up(prepared, screen)))
+    stopping.run(_up(prepared, screen), stopped=0)
 
 
 async def _up(prepared: mesh.Prepared, screen: Screen) -> None:
@@ -136,122 +125,7 @@ def demo(port: int, language: str, data: Path | None, url: str | None) -> None:
     screen = Screen(least=logging.WARNING)
     options = mesh.Options(port=port, language=language, data=data)
     on = url or mesh.prepare(options, screen)
-    if not asyncio.run(_until_told(show(on, screen))):
-        sys.exit(INTERRUPTED)
-
-
-_url = click.option(
-    "--url", default="http://127.0.0.1:8080", show_default=True, help="The address of the mesh."
-)
-_key = click.option(
-    "--key", envvar="SENSORIUM_KEY", default="", help="Your key, also $SENSORIUM_KEY."
-)
-
-
-@commands.command("watch")
-@click.argument("source")
-@click.option("--prompt", default="", help="What to ask of the frames.")
-@_url
-@_key
-@click.option("--window", type=click.IntRange(1, 16), default=1, show_default=True,
-    help="How many frames an answer looks at.",
-)  # fmt: skip
-@click.option("--fps", type=click.FloatRange(0.1, 60), default=30, show_default=True,
-    help="The most frames of a second to send.",
-)  # fmt: skip
-def watch_video(source: str, prompt: str, url: str, key: str, window: int, fps: float) -> None:
-    """Ask a mesh about a video as it goes on: a FILE, a camera's number, or an rtsp:// address."""
-    camera = source.isdigit()
-    stream = VideoStream(
-        fps=fps, device_index=int(source) if camera else 0, source=None if camera else source
-    )
-    settings = WatchSettings(prompt=prompt, window_frames=window)
-    work = live.show(stream.frames(), settings, Edge(url, key), Screen())
-    if not asyncio.run(_until_told(work)):
-        sys.exit(INTERRUPTED)
-
-
-_spoken = click.option(
-    "--language", default="", help="The language spoken, such as en (default: found out)."
-)
-_hints = click.option("--hint", "hints", multiple=True,
-    help="A name or term that may be said, as it should be written; may be given again.",
-)  # fmt: skip
-
-
-@commands.command("listen")
-@click.argument("source")
-@_spoken
-@_hints
-@click.option("--fast", is_flag=True, help="Send a file as fast as it is taken.")
-@click.option("--analyze", "analyzes", is_flag=True,
-    help="Tell at the end what it comes to: in short, decisions, open questions, tasks, risks.",
-)  # fmt: skip
-@_url
-@_key
-def listen_live(
-    source: str,
-    language: str,
-    hints: tuple[str, ...],
-    fast: bool,
-    analyzes: bool,
-    url: str,
-    key: str,
-) -> None:
-    """Show what is said while it is said: in a FILE, at a microphone (mic, or mic:NAME as the
-    system's sound names it), or in a recording on standard input (-).
-    """
-    kind, _, name = source.partition(":")
-    heard = Microphone(name) if kind == "mic" else sys.stdin.buffer if source == "-" else source
-    chunks, edge = AudioStream(heard, fast=fast).chunks(), Edge(url, key)
-    told = (
-        analyze(chunks, SessionSettings(language=language, hints=hints), edge)
-        if analyzes
-        else listen(chunks, TranscribeSettings(language=language, hints=hints), edge)
-    )
-    if not asyncio.run(_until_told(captions.show(told, edge, Screen()))):
-        sys.exit(INTERRUPTED)
-
-
-@commands.command("transcribe")
-@click.argument("file", type=click.Path(path_type=Path))
-@_spoken
-@_hints
-@click.option("--format", "kind", type=click.Choice(list(transcripts.FORMATS)), default="text",
-    show_default=True, help="How it is written.",
-)  # fmt: skip
-@_url
-@_key
-def transcribe_file(
-    file: Path, language: str, hints: tuple[str, ...], kind: str, url: str, key: str
-) -> None:
-    """Write what is said in a FILE, audio or video, of any size: SRT and VTT are subtitles. How far
-    it is is told on standard error.
-    """
-    settings = RecordingSettings(language=language, hints=hints, words=kind == "json")
-    if not asyncio.run(_until_told(transcripts.write(file, settings, kind, Edge(url, key)))):
-        sys.exit(INTERRUPTED)
-
-
-async def _until_told(work: Coroutine[Any, Any, None]) -> bool:
-    """Run until the first SIGINT or SIGTERM, which ends it in good order; tell if it was done."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    told: list[int] = []
-
-    def stop(number: int) -> None:
-        if not told:
-            task.cancel()
-        told.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop, number)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not told:
-            raise
-    return not told
+    stopping.run(show(on, screen))
 
 
 if __name__ == "__main__":
