@@ -62,12 +62,11 @@ async def findings(transcript: Transcript, asker: Asker) -> Findings:
     of_act = {
         act: [place for place, it in enumerate(said) if done.of.get(it.text) is act] for act in Act
     }
-    tasks = {*of_act[Act.REQUEST], *of_act[Act.PROMISE]}
     requests, promises = of_act[Act.REQUEST], of_act[Act.PROMISE]
     items, unsaid = await _items(said, requests, promises, transcript.language, asker)
     return Findings(
         decisions=_told_once(said[it] for it in of_act[Act.DECISION]),
-        open_questions=await _open_questions(said, tasks, asker),
+        open_questions=await _open_questions(said, {*done.of, *done.refuted}, asker),
         action_items=items,
         risks=await _risks(_told_once(said[it] for it in of_act[Act.DANGER]), asker),
         dropped_claims=len(done.refuted) + unsaid,
@@ -82,11 +81,13 @@ def _told_once(said: Iterable[Sentence]) -> tuple[Finding, ...]:
 
 
 async def _open_questions(
-    said: Sequence[Sentence], tasks: set[int], asker: Asker
+    said: Sequence[Sentence], acts: set[str], asker: Asker
 ) -> tuple[Finding, ...]:
-    """The questions that were not answered when they were last asked."""
+    """The questions that were not answered when they were last asked. What seems to ask for a task
+    is none, whatever comes of it.
+    """
     places = {
-        it.text: place for place, it in enumerate(said) if it.is_question and place not in tasks
+        it.text: place for place, it in enumerate(said) if it.is_question and it.text not in acts
     }
     if not places:
         return ()

@@ -70,6 +70,12 @@ async def test_a_question_that_was_asked_again_is_open_when_its_last_reply_does_
     assert [it.start_seconds for it in question.evidence] == [0.0, 2.0]
 
 
+async def test_what_seems_to_ask_for_a_task_is_no_open_question_though_it_does_not_bear_that_out():
+    said = [("S1", "Please, shall we begin?"), ("S2", "Nobody told me.")]
+    found = await found_in(*said, refuted=["begin"])
+    assert (found.action_items, found.open_questions, found.dropped_claims) == ((), (), 1)
+
+
 async def test_a_promise_is_the_speakers_and_a_request_the_others():
     found = await found_in(
         ("S1", "Please clean the floor."), ("S2", "I will fetch the ladder now.")
