@@ -2,8 +2,8 @@
 typed becomes calls of the client library.
 """
 
-import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 from mesh.audio.v1.audio_service_pb2 import RecordingSettings, TranscribeSettings
@@ -77,7 +77,7 @@ def listen_live(
     system's sound names it), or in a recording on standard input (-).
     """
     kind, _, name = source.partition(":")
-    heard = Microphone(name) if kind == "mic" else sys.stdin.buffer if source == "-" else source
+    heard = Microphone(name) if kind == "mic" else _standard_input() if source == "-" else source
     chunks, edge = AudioStream(heard, fast=fast).chunks(), Edge(url, key)
     told = (
         analyze(chunks, SessionSettings(language=language, hints=hints), edge)
@@ -104,3 +104,10 @@ def transcribe_file(
     """
     settings = RecordingSettings(language=language, hints=hints, words=kind == "json")
     stopping.run(transcripts.write(file, settings, kind, Edge(url, key)))
+
+
+def _standard_input() -> BinaryIO:
+    """Read without the buffer of `sys.stdin`: an interpreter that ends while a thread waits for
+    more in that one is aborted.
+    """
+    return open(0, "rb", buffering=0, closefd=False)

@@ -1,4 +1,11 @@
+import array
+import fcntl
+import signal
 import socket
+import subprocess
+import sys
+import termios
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -66,3 +73,25 @@ def test_audio_that_is_not_there_is_told_whether_or_not_a_mesh_is(typed, source,
     heard = typed("listen", source, "--url", "http://127.0.0.1:9")
     assert isinstance(heard.exception, Trouble)
     assert told in str(heard.exception)
+
+
+def test_listening_to_silent_standard_input_is_interrupted_as_any_work():
+    listener = subprocess.Popen(
+        (sys.executable, "-m", "sensorium.cli", "listen", "-", "--url", "http://127.0.0.1:9"),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with listener:
+        listener.stdin.write(b"RIFF")
+        listener.stdin.flush()
+        until = time.monotonic() + 60.0
+        while _unread(listener.stdin) and time.monotonic() < until:
+            time.sleep(0.01)
+        listener.send_signal(signal.SIGINT)
+        assert listener.wait(30.0) == 130, listener.stderr.read()
+
+
+def _unread(pipe):
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
