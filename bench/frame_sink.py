@@ -86,7 +86,7 @@ async def main(at: str) -> None:
     """Serve until killed."""
     server = Server(RoomConfig(listen=at, drain_seconds=0))
     service = vision_pb.DESCRIPTOR.services_by_name["VisionService"]
-    server.add(pb_grpc.add_VisionServiceServicer_to_server, Sink(), service)
+    server.add(pb_grpc.add_VisionServiceServicer_to_server, Sink(), service)  # type: ignore[abstract]
     async with server.running():
         process.rest_from_garbage()
         await asyncio.Event().wait()

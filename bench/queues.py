@@ -146,7 +146,7 @@ class Procrastinate:
         self.url = url
         self._app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=url))
 
-        @self._app.task(name="nothing")
+        @self._app.task(name="nothing")  # type: ignore[untyped-decorator]
         async def nothing() -> None:
             started()
 
@@ -192,7 +192,7 @@ class PgQueuer:
 
         manager = Manager((await self._connected()).driver)
 
-        @manager.entrypoint("nothing")
+        @manager.entrypoint("nothing")  # type: ignore[untyped-decorator]
         async def nothing(job: Any) -> None:
             started()
 

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 
 import uvloop
+from mesh.vision.v1 import vision_service_pb2 as pb
 from mesh.vision.v1 import vision_service_pb2_grpc as pb_grpc
 
 from bench import parts, questions
@@ -68,7 +69,7 @@ async def _watch(room: parts.Part, held: list[float]) -> None:
 
 
 async def _ask(
-    room: parts.Part, asked: list[questions.pb.GenerateRequest], *, clients: int, seconds: float
+    room: parts.Part, asked: list[pb.GenerateRequest], *, clients: int, seconds: float
 ) -> tuple[Counter[str], list[float]]:
     found: Counter[str] = Counter()
     times: list[float] = []

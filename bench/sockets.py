@@ -159,8 +159,10 @@ async def _stream(
         while not reading.done():
             await asyncio.sleep(due - loop.time())
             message = encode(time.time())
-            sending = socket.send_str if isinstance(message, str) else socket.send_bytes
-            await sending(message)  # type: ignore[operator]
+            if isinstance(message, str):
+                await socket.send_str(message)
+            else:
+                await socket.send_bytes(message)
             sent[0] += 1
             # A camera leaves out what it could not send in time.
             due = max(due + 1 / FPS, loop.time())

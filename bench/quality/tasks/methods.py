@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -55,8 +55,9 @@ class Ours:
         )
         nowhere: Any = _Nowhere()
         eyes: Any = _Eyes(texts)
-        peers = Peers(eyes, self.mind, nowhere, nowhere)
-        work = Work(Steps(nowhere, nowhere, {}), peers, _blob, nowhere.keep)
+        mind: Any = self.mind
+        peers = Peers(eyes, mind, nowhere, nowhere)
+        work = Work(Steps(nowhere, nowhere, {}), peers, _blob, nowhere.stream, nowhere.keep)
         output = await task_timing_v1.run(given, work)
         places = {it.id: index for index, it in enumerate(series.shots)}
         found: dict[str, list[Span]] = {}
@@ -71,6 +72,9 @@ class _Nowhere:
     async def report(self, *_: object) -> None: ...
 
     async def record_step(self, *_: object, **__: object) -> None: ...
+
+    def stream(self, handle: str) -> AsyncGenerator[bytes, None]:
+        raise AssertionError(f"task timing hears no recording, {handle} neither")
 
     async def keep(self, _: Blob) -> None: ...
 
