@@ -171,7 +171,7 @@ class MediaKeeper:
             raise InvalidInput.field(
                 path,
                 f"holds {media.size} bytes",
-                remedy=f"only recordings may have more than {self._rules.most_bytes}",
+                remedy=f"what has more than {self._rules.most_bytes} can only be heard, by jobs",
                 code="MEDIA_TOO_LARGE",
             )
 

@@ -271,7 +271,7 @@ async def test_only_a_recording_may_be_larger_than_a_body(mesh):
     ):
         code, told = await refused(create)
         assert code is grpc.StatusCode.INVALID_ARGUMENT
-        assert "only recordings may have more" in told
+        assert "can only be heard, by jobs" in told
 
 
 async def test_media_of_another_tenant_cannot_be_referred_to(mesh):
