@@ -23,6 +23,8 @@ class FakeListener:
         self.sessions = {}
         """The bytes of each session, by its id."""
         self._numbers = count()
+        self.deaf = False
+        """Whether it only takes what is sent."""
         self.partial = None
         """Told instead of segments."""
         self.failing = []
@@ -55,7 +57,8 @@ class FakeListener:
                 offset = len(held) if message.offset is None else message.offset
                 held += message.data[len(held) - offset :]
                 yield Acknowledged(len(held))
-                yield self.partial or SegmentHeard(_heard(held)[-1])
+                if not self.deaf:
+                    yield self.partial or SegmentHeard(_heard(held)[-1])
             await asyncio.Event().wait()
         finally:
             self.streams -= 1

@@ -2,7 +2,8 @@
 keeps what was heard, and tells what it comes to.
 
 A session lives in its store, not here: any process may take it up, and whoever finds it left alone
-for too long ends it (`closing`). It knows neither the contract nor a database.
+for too long ends it (`closing`). It knows neither the contract nor a database. It is long because
+one session is opened, taken up and heard anew in one state, which has to be read as a whole.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ from services.jobs.sessions.domain import (
 )
 from services.jobs.sessions.hold import held
 from services.jobs.sessions.live import (
+    Acknowledged,
     Chunk,
     End,
     Heard,
@@ -41,6 +43,7 @@ from services.jobs.sessions.live import (
     Whole,
 )
 from services.jobs.sessions.ports import Listener, SessionStore
+from services.jobs.sessions.tape import Tape, Tapes
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Sessions:
         self._store = store
         self._listener = listener
         self._bounds = bounds
+        self._tapes = Tapes(bounds.streams)
         self._streams = 0
         self._open = metrics.get_meter(__name__).create_up_down_counter(
             names.SESSIONS_OPEN, unit="{session}", description="Sessions that have a stream"
@@ -107,12 +111,14 @@ class Sessions:
     ) -> AsyncGenerator[Told, None]:
         token = secrets.token_urlsafe(24)
         wanted = replace(asked, words=True, hearing_key=hearing_key(token))
-        async with aclosing(self._listener.listen(wanted, messages)) as heard:
+        tape = Tape()
+        async with aclosing(self._listener.listen(wanted, tape.passing(messages))) as heard:
             ready = await _ready(heard)
             session_id = asked.session_id or secrets.token_urlsafe(12)
             tenant = call.current().tenant
             new = NewSession(tenant, session_id, token, ready.session_id, ready.token, asked)
             session = await self._store.open(new, lease=self._bounds.lease)
+            self._tapes.put(session.key, tape)
             async with aclosing(self._followed(session, ready, heard)) as told:
                 async for each in told:
                     yield each
@@ -136,8 +142,7 @@ class Sessions:
                 wait = timedelta() if isinstance(failed, NotFound) else self._bounds.kept
                 await self._leave(session, wait)
                 raise
-            followed = self._followed(session, ready, heard, known=asked.segments)
-            async with aclosing(followed) as told:
+            async with aclosing(self._followed(session, ready, heard, asked)) as told:
                 async for each in told:
                     yield each
 
@@ -149,9 +154,14 @@ class Sessions:
         stack: AsyncExitStack,
     ) -> tuple[Session, Ready, AsyncIterator[Heard]]:
         """Go on where the audio room is; in a new session there, if it has lost the old one."""
+        tape = self._tapes.of(session.key)
+        self._tapes.put(session.key, tape)
+        passing = tape.passing(messages)
 
-        async def listen(asked: Opening | Resumption, begin: int) -> AsyncIterator[Heard]:
-            sent = rehearing.after(messages, begin)
+        async def listen(
+            asked: Opening | Resumption, begin: int, spare: bytes = b""
+        ) -> AsyncIterator[Heard]:
+            sent = rehearing.after(passing, begin, spare)
             return await stack.enter_async_context(aclosing(self._listener.listen(asked, sent)))
 
         heard = await listen(rehearing.resumption(session, asked), session.begin)
@@ -161,38 +171,49 @@ class Sessions:
             opening = rehearing.opening(session)
             if opening is None:
                 raise
-        begin = rehearing.begin(opening, asked.acknowledged)
-        heard = await listen(opening, begin)
-        ready = await _ready(heard)
         known = await self._store.heard(session)
+        begin = rehearing.begin(opening, asked.acknowledged, known, tape)
+        heard = await listen(opening, begin, tape.between(begin, asked.acknowledged))
+        ready = await _ready(heard)
         hearing = rehearing.hearing(session, opening, begin, known, ready)
         _log.warning("a session is heard anew", extra={"lost_seconds": hearing.lost_seconds})
         return await self._store.hear_anew(session, hearing), ready, heard
 
     async def _followed(
-        self, session: Session, ready: Ready, heard: AsyncIterator[Heard], *, known: int = 0
+        self,
+        session: Session,
+        ready: Ready,
+        heard: AsyncIterator[Heard],
+        asked: Resumption | None = None,
     ) -> AsyncGenerator[Told, None]:
+        known, acknowledged = (asked.segments, asked.acknowledged) if asked else (0, 0)
         kept_for = min(self._bounds.kept, ready.kept_for * _KEPT_SHARE)
         before = (await self._store.heard(session))[: session.segments_before]
         number = max(known, len(before))
         whole: Whole | None = None
         async with self._hold(session, kept_for):
-            offset = ready.offset + session.begin
+            offset = max(ready.offset + session.begin, acknowledged)
+            tape = self._tapes.of(session.key)
+            tape.expected = offset
             yield Ready(session.session_id, session.token, offset, kept_for)
             for segment in before[known:]:
                 yield SegmentHeard(segment)
-            partial = Partial("", "")
+            asked_for, partial = session.opening or Opening(), Partial("", "")
             try:
                 async for told in heard:
                     match each := rehearing.placed(told, session):
                         case Whole():
                             whole = Whole(rehearing.together(before, each.transcript))
+                            self._tapes.drop(session.key)
                             await self._store.hear_out(session, whole.transcript)
                             break
+                        case Acknowledged() if each.offset <= acknowledged:
+                            continue
                         case SegmentHeard():
                             # Before it is told, so that it is not lost with the audio room.
                             await self._store.hear(session, number, each.segment)
                             number, partial = number + 1, Partial("", "")
+                            tape.forget(rehearing.size(asked_for, each.segment.end_seconds))
                         case Partial():
                             partial = each
                     yield each

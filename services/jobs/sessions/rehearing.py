@@ -21,11 +21,13 @@ from services.jobs.sessions.live import (
     SegmentHeard,
     Whole,
 )
+from services.jobs.sessions.tape import Tape
 
 _WIDTHS: Final = {Encoding.PCM16: 2, Encoding.FLOAT32: 4, Encoding.MULAW: 1}
 """Bytes of a sample. What is not here can be heard from its beginning alone."""
 _RATES: Final = {Encoding.MULAW: 8_000}
 _RATE: Final = 16_000
+_CHUNK_BYTES: Final = 256 * 1024
 _PAUSE_SECONDS: Final = 1.0
 """What is shorter was lost between words, if at all."""
 
@@ -50,10 +52,22 @@ def opening(session: Session) -> Opening | None:
     return replace(known, words=True, hearing_key=hearing_key(session.token))
 
 
-def begin(opening: Opening, acknowledged: int) -> int:
-    """Where that begins: at the next sample that nobody has acknowledged."""
+def begin(opening: Opening, acknowledged: int, heard: Sequence[Segment], tape: Tape) -> int:
+    """Where that begins: after what was heard, where the tape has the audio from there up to what
+    the client has left; else as late as it has it from, or with what the client has.
+    """
     width = _WIDTHS[opening.encoding]
-    return -(-acknowledged // width) * width
+    place = acknowledged
+    if tape.begin <= acknowledged <= tape.end:
+        words = size(opening, heard[-1].end_seconds) if heard else 0
+        place = min(acknowledged, max(tape.begin, words))
+    return -(-place // width) * width
+
+
+def size(opening: Opening, seconds: float) -> int:
+    """The bytes of so many seconds, rounded down. Zero: nobody can tell."""
+    width = _WIDTHS.get(opening.encoding, 0)
+    return int(seconds * _rate(opening)) * width
 
 
 def hearing(
@@ -66,8 +80,14 @@ def hearing(
     return Hearing(ready.session_id, ready.token, begin, len(heard), lost)
 
 
-async def after(messages: AsyncIterator[Chunk | End], begin: int) -> AsyncIterator[Chunk | End]:
-    """What the new one is sent: what comes before its beginning is left out."""
+async def after(
+    messages: AsyncIterator[Chunk | End], begin: int, spare: bytes = b""
+) -> AsyncIterator[Chunk | End]:
+    """What the new one is sent: what the client has left, then what it sends. What comes before the
+    beginning is left out.
+    """
+    for at in range(0, len(spare), _CHUNK_BYTES):
+        yield Chunk(spare[at : at + _CHUNK_BYTES], at)
     async for message in messages:
         if isinstance(message, Chunk) and message.offset is not None:
             passed = max(0, begin - message.offset)
@@ -120,8 +140,11 @@ def together(before: Sequence[Segment], rest: Transcript) -> Transcript:
 
 
 def _seconds(opening: Opening, size: int) -> float:
-    rate = opening.sample_rate_hz or _RATES.get(opening.encoding, _RATE)
-    return size / (rate * _WIDTHS[opening.encoding])
+    return size / (_rate(opening) * _WIDTHS[opening.encoding])
+
+
+def _rate(opening: Opening) -> int:
+    return opening.sample_rate_hz or _RATES.get(opening.encoding, _RATE)
 
 
 def _later(segment: Segment, seconds: float) -> Segment:

@@ -274,6 +274,22 @@ async def test_words_that_were_kept_give_way_to_their_segment():
     assert session.transcript.text == "one."
 
 
+async def test_audio_that_was_acknowledged_and_not_heard_is_sent_to_the_audio_room_again():
+    async with running() as room:
+        room.listener.deaf = True
+        sent = said_and_silent(Chunk(b"one "), Chunk(b"two "))
+        [ready, *_] = await until(room.sessions.analyze(OPENING, sent), Acknowledged)
+        room.listener.deaf = False
+        room.listener.sessions.clear()
+        again = Resumption("glasses", ready.token, acknowledged=4)
+        rest = said(Chunk(b"two ", 4), Chunk(b"three "), End())
+        told = await all_of(room.sessions.analyze(again, rest))
+    assert told[0].offset == 4
+    assert [it.offset for it in told if isinstance(it, Acknowledged)] == [8, 14]
+    assert told[-1].transcript.text == "one. two. three."
+    assert told[-1].findings.missing == ()
+
+
 async def test_what_the_audio_room_lost_of_a_session_is_named():
     seconds = 32_000
     async with running() as room:
