@@ -81,3 +81,22 @@ async def test_a_line_that_is_closed_while_it_is_opened_leaves_no_connection(
     with pytest.raises(Unavailable):
         await asking
     assert opened[0].closed
+
+
+async def test_a_database_that_is_closed_while_it_begins_to_listen_leaves_no_connection(
+    database_url, monkeypatch
+):
+    connect, opening, go_on = psycopg.AsyncConnection.connect, asyncio.Event(), asyncio.Event()
+    opened = []
+
+    async def slow(*given, **named):
+        opened.append(await connect(*given, **named))
+        opening.set()
+        await go_on.wait()
+        return opened[0]
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", slow)
+    async with asyncio.timeout(10), Database(database_url):
+        await opening.wait()
+        asyncio.get_running_loop().call_soon(go_on.set)
+    assert opened[0].closed

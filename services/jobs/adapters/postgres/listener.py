@@ -5,6 +5,7 @@ while that is down nothing rings, and waiters fall back on looking now and then.
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -15,6 +16,8 @@ from services.jobs.bells import Bells
 _log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS: Final = 1.0
+_OPEN_SECONDS: Final = 1.0
+"""So long an opening is waited for that nobody wants any more."""
 
 
 class Listener:
@@ -35,10 +38,7 @@ class Listener:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, **self._connecting
-        )
-        async with connection:
+        async with await self._connected() as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             # What was said before now is missed.
             self._bells.ring_all()
@@ -47,3 +47,16 @@ class Listener:
                     if topic == EVERYTHING:
                         self._bells.ring_all()
                     self._bells.ring(topic)
+
+    async def _connected(self) -> psycopg.AsyncConnection[Any]:
+        connecting = psycopg.AsyncConnection.connect(self._url, autocommit=True, **self._connecting)
+        opening = asyncio.ensure_future(connecting)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # One that is cut off at the end of its opening would stay open.
+            await asyncio.wait((opening,), timeout=_OPEN_SECONDS)
+            if not opening.cancel():
+                with suppress(psycopg.Error):
+                    await opening.result().close()
+            raise
