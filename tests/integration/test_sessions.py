@@ -55,7 +55,7 @@ async def mesh(database, **options):
 
 
 @asynccontextmanager
-async def serving(database, *, bounds=BOUNDS, reasoning=None, audio=None):
+async def serving(database, *, bounds=BOUNDS, reasoning=None, listener=None):
     """A jobs room with an audio room, and a reasoning room unless its address says."""
     mind = SessionMind(acts=ACTS)
     async with (
@@ -63,7 +63,7 @@ async def serving(database, *, bounds=BOUNDS, reasoning=None, audio=None):
         reasoning_room.serving(mind) as address,
         client.channel(reasoning or address) as thinking,
     ):
-        store, listener = PostgresSessionStore(database), ListeningRoom(audio or hearing)
+        store, listener = PostgresSessionStore(database), listener or ListeningRoom(hearing)
         analyst = Analyst(ReasoningRoom(thinking), within=bounds.analysis)
         server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
         server.add(
@@ -165,24 +165,37 @@ async def test_a_session_that_is_cut_again_and_again_says_what_an_uncut_one_does
     assert segments == list(whole.transcript.segments)
 
 
+class Moving:
+    def __init__(self, room):
+        self.room = room
+
+    def listen(self, asked, messages):
+        return self.room.listen(asked, messages)
+
+
 async def test_a_session_goes_on_when_the_audio_room_was_restarted(database):
     pause = len(pcm16(np.concatenate([spoken([1, 7, 2, 5]), silence(1.4)]))) // 8_000 * 8_000
     async with mesh(database) as stub:
         whole = (await answers(stub, said(TALK)))[-1].analysis.transcript
-    async with test_audio.room(ToneTranscriber()) as restarted, mesh(database) as stub:
+    async with (
+        test_audio.room(ToneTranscriber()) as audio,
+        test_audio.room(ToneTranscriber()) as restarted,
+        mesh(database, listener=(listener := Moving(ListeningRoom(audio)))) as stub,
+    ):
         sent = said(TALK, end=False, until=pause, session_id="glasses")
         first = await answers(stub, sent, stop=lambda it: it.acknowledged.offset == pause)
         ready, segments = first[0].ready, [it for it in first if it.HasField("segment")]
-        async with mesh(database, audio=restarted) as stub:
-            settings = {
-                "session_id": "glasses",
-                "resume_token": ready.resume_token,
-                "acknowledged_offset": pause,
-                "received_segments": len(segments),
-            }
-            last = await answers(stub, said(TALK, begin=pause, **settings))
+        listener.room = ListeningRoom(restarted)
+        settings = {
+            "session_id": "glasses",
+            "resume_token": ready.resume_token,
+            "acknowledged_offset": pause,
+            "received_segments": len(segments),
+        }
+        last = await answers(stub, said(TALK, begin=pause, **settings))
     assert last[0].ready.next_offset == pause
     heard = last[-1].analysis
+    assert not heard.missing
     assert heard.transcript.text == whole.text
     assert max(it.acknowledged.offset for it in last) == len(TALK)
     for ours, theirs in zip(heard.transcript.segments, whole.segments, strict=True):
