@@ -29,7 +29,6 @@ from services.jobs.sessions.analyst import Analyst
 from services.jobs.sessions.bounds import Bounds
 from services.jobs.sessions.closing import Closer
 from services.jobs.sessions.core import Sessions
-from services.jobs.wire.times import seconds_from_pb
 from tests.doubles import reasoning_room
 from tests.doubles.engine_llama import free_port
 from tests.doubles.mind_of_sessions import SessionMind
@@ -198,8 +197,6 @@ async def test_a_session_goes_on_when_the_audio_room_was_restarted(database):
     assert not heard.missing
     assert heard.transcript.text == whole.text
     assert max(it.acknowledged.offset for it in last) == len(TALK)
-    for ours, theirs in zip(heard.transcript.segments, whole.segments, strict=True):
-        assert abs(seconds_from_pb(ours.start_offset) - seconds_from_pb(theirs.start_offset)) < 0.2
 
 
 async def test_an_abandoned_session_ends_is_analysed_and_can_be_fetched(database):
