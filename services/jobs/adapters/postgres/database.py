@@ -79,14 +79,14 @@ class Database:
         self._batches: list[Batches[Any, Any]] = []
         self._engine = create_async_engine(
             parsed,
-            connect_args=_CONNECTING,
+            # For good, since to be cancelled while it is changed loses the connection.
+            connect_args={**_CONNECTING, "autocommit": True},
             pool_size=_CONNECTIONS,
             max_overflow=0,
             pool_timeout=_POOL_SECONDS,
             # What users send stays out of errors, and so out of logs.
             hide_parameters=True,
         )
-        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
         self._listener = Listener(self._plain, _CONNECTING, self.bells)
         self._lines: dict[TextClause, Line] = {}
@@ -122,7 +122,7 @@ class Database:
     ) -> list[Row[Any]]:
         """Run one statement, atomic in itself, and return its rows."""
         with _failures_told():
-            async with self._single.connect() as connection:
+            async with self._engine.connect() as connection:
                 return list((await connection.execute(statement, given)).all())
 
     async def often(self, statement: TextClause, given: Mapping[str, Any]) -> list[Any]:
@@ -139,6 +139,7 @@ class Database:
         """Run several statements, all or nothing."""
         with _failures_told():
             async with self._engine.begin() as connection:
+                await connection.exec_driver_sql("BEGIN")
                 yield connection
 
 
