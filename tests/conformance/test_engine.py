@@ -280,8 +280,8 @@ async def read(engine: Engine, *, timeout: float = 30) -> None:
         pass
 
 
-async def answer(engine: Engine) -> None:
-    await engine.complete(ask(picture(), DESCRIBE), LIKELIEST, timeout=30)
+async def answer(engine: Engine, *, timeout: float = 30) -> None:
+    await engine.complete(ask(picture(), DESCRIBE), LIKELIEST, timeout=timeout)
 
 
 IN_THE_MIDDLE = [(read, 900), (answer, 250)]

@@ -14,6 +14,7 @@ from services.chassis.server import Server
 from services.jobs.adapters import objects
 from services.jobs.media import MediaKeeper, MediaRules
 from services.jobs.media_rpc import MediaServicer
+from services.media.spool import Shelf
 from tests.doubles.job_store_memory import MemoryJobStore
 from tests.doubles.media_memory import MemoryMediaIndex
 
@@ -29,7 +30,7 @@ async def media_room(folder: Path) -> AsyncIterator[str]:
     server = Server(RoomConfig(listen="127.0.0.1:0", drain_seconds=0))
     server.add(
         pb_grpc.add_MediaServiceServicer_to_server,
-        MediaServicer(keeper),
+        MediaServicer(keeper, Shelf(2 * BODY_BYTES)),
         pb.DESCRIPTOR.services_by_name["MediaService"],
     )
     async with server.running() as address:

@@ -46,7 +46,7 @@ async def test_easy_tasks_are_timed_by_the_smallest_models(eyes, language):
     assert median(off for it in scored for off in it.frames_off) <= 1
     answers = [it.answer for it in scored]
     assert all(it.cited_well == it.cited > 0 for it in answers)
-    assert all(it.fitting == it.asked > 0 for it in answers)
+    assert all(it.cost.fitting == it.cost.asked > 0 for it in answers)
 
 
 HOSTILE = (

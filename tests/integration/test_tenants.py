@@ -139,6 +139,7 @@ async def test_no_call_crosses_from_one_tenant_to_another(channel):
         # Says nothing of anybody's; what it sends is signed by the caller's own secrets.
         "TestWebhook": None,
         "Upload": None,
+        "UploadStream": None,
         "ListWebhookSecrets": None,
     }
     services = [
