@@ -6,8 +6,8 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
 
 import grpc.aio
 from google.protobuf.descriptor import ServiceDescriptor
@@ -17,9 +17,12 @@ from grpc_reflection.v1alpha import reflection
 
 from services.chassis import guards, health, limits, telemetry, transport
 from services.chassis.config import ConfigError, RoomConfig
-from services.chassis.middleware import Chain, Middleware
+from services.chassis.middleware import Chain, Middleware, Rpc
 
 _log = logging.getLogger(__name__)
+
+_END_SECONDS: Final = 5.0
+"""How long calls that were cut may take to end: what they use is closed after the server."""
 
 
 class Server:
@@ -29,8 +32,11 @@ class Server:
         self, config: RoomConfig, *, middleware: Sequence[Middleware] = guards.DEFAULT
     ) -> None:
         self._config = config
+        self._calls = 0
+        self._calls_ended = asyncio.Event()
+        self._calls_ended.set()
         self._server = grpc.aio.server(
-            interceptors=[*telemetry.server_interceptors(), Chain(middleware)],
+            interceptors=[*telemetry.server_interceptors(), Chain([self._counted, *middleware])],
             options=transport.SERVER_OPTIONS,
             maximum_concurrent_rpcs=limits.CONCURRENT_CALLS,
         )
@@ -72,7 +78,22 @@ class Server:
             keeper.cancel()
             await servicer.enter_graceful_shutdown()
             await self._server.stop(grace=self._config.drain_seconds)
+            # gRPC does not wait for what a call that it cut still has to put in order.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_END_SECONDS):
+                    await self._calls_ended.wait()
             _log.info("stopped")
+
+    @asynccontextmanager
+    async def _counted(self, _: Rpc) -> AsyncIterator[None]:
+        self._calls += 1
+        self._calls_ended.clear()
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._calls_ended.set()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then let calls in flight finish for `drain_seconds`."""

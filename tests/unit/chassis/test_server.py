@@ -91,6 +91,28 @@ async def test_a_call_that_outlasts_the_drain_is_cut():
             await asking
 
 
+async def test_what_a_call_that_is_cut_puts_in_order_is_done_when_the_server_has_stopped():
+    begun, done = asyncio.Event(), []
+
+    async def hang(value):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            done.append(value)
+
+    running = echo.server(hang, drain_seconds=0).running()
+    async with client.channel(await running.__aenter__()) as channel:
+        asking = asyncio.create_task(echo.ask(channel, "unary_unary", "x"))
+        await begun.wait()
+        await running.__aexit__(None, None, None)
+        assert done == ["x"]
+        with pytest.raises(grpc.RpcError):
+            await asking
+
+
 async def test_reflection_names_the_services():
     async with echo.serving(shout) as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
