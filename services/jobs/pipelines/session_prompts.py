@@ -1,7 +1,8 @@
 """What language models are asked about what was said, under the rules of `prompts`.
 
 One sentence at a time: small models tell what a sentence does far better than they list what a
-conversation holds, and what is said of a sentence cannot rest on another.
+conversation holds, and what is said of a sentence cannot rest on another. It is long because each
+prompt stands with its schema and the lines whose answers are known.
 """
 
 from collections.abc import Mapping, Sequence

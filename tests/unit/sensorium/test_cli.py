@@ -84,8 +84,7 @@ def test_listening_to_silent_standard_input_is_interrupted_as_any_work():
     with listener:
         listener.stdin.write(b"RIFF")
         listener.stdin.flush()
-        until = time.monotonic() + 60.0
-        while _unread(listener.stdin) and time.monotonic() < until:
+        while _unread(listener.stdin):
             time.sleep(0.01)
         listener.send_signal(signal.SIGINT)
         assert listener.wait(30.0) == 130, listener.stderr.read()
